@@ -1,0 +1,112 @@
+"""Everything that can go wrong, as one tree.
+
+    SakugaError
+    +-- InputError                 the source or an option is not acceptable; found before any work
+    |   +-- UnreadableMediaError   missing, empty, not a video, or no decoder
+    |   +-- UnsafeMediaError       would make the decoder open another file or address
+    |   +-- LimitError             larger, longer or stranger than the limits in the settings
+    |   +-- TruncatedMediaError    the file ends before its header says it does
+    |   +-- HdrError               high dynamic range, and tone mapping was not asked for
+    |   +-- OptionError            an option, or a combination of options, that cannot be done
+    +-- DamagedMediaError          frames of the source do not decode
+    +-- EncodeError                the encoder refused or died
+    +-- SubprocessError            ffmpeg ended with an error, or ran past its deadline
+    +-- StoreError                 a media store could not be read or written
+    +-- DiskFullError              no room left
+    +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
+    +-- QualityError               the result was made but a check failed; it is kept under another name
+    +-- MissingToolError           an encoder, device or program that was asked for is not on this machine
+"""
+
+from typing import ClassVar
+
+
+class SakugaError(Exception):
+    """Base of all errors that Sakuga raises on purpose.
+
+    The message is one sentence for a person: what is wrong and what to do. `retryable` says whether the
+    same step may succeed when it is tried again without any change.
+    """
+
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(SakugaError):
+    """The source or an option is not acceptable; nothing has been written."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnreadableMediaError(InputError):
+    """The file is missing, empty, not a video, has no video stream, or no decoder knows it."""
+
+
+class UnsafeMediaError(InputError):
+    """The file would make the decoder open another file or a network address."""
+
+
+class LimitError(InputError):
+    """The source is larger, longer or stranger than the limits in the settings allow."""
+
+
+class TruncatedMediaError(InputError):
+    """The file ends before its header says it does."""
+
+
+class HdrError(InputError):
+    """The source has high dynamic range, and tone mapping was not asked for."""
+
+
+class OptionError(InputError):
+    """An option, or a combination of options, that cannot be done."""
+
+
+class MissingToolError(InputError):
+    """An encoder, device or program that was asked for is not on this machine."""
+
+
+class DamagedMediaError(SakugaError):
+    """Frames of the source do not decode; the message says where."""
+
+
+class EncodeError(SakugaError):
+    """The encoder refused its input or died."""
+
+    retryable: ClassVar[bool] = True
+
+
+class SubprocessError(SakugaError):
+    """A program ended with an error or ran past its deadline.
+
+    Attributes:
+        argv: the full command line.
+        exit_code_of_program: its exit status, None when it was killed at its deadline.
+        stderr_tail: the end of what it printed on standard error.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, argv: list[str], exit_code_of_program: int | None, stderr_tail: str) -> None:
+        super().__init__(message)
+        self.argv = argv
+        self.exit_code_of_program = exit_code_of_program
+        self.stderr_tail = stderr_tail
+
+
+class StoreError(SakugaError):
+    """A media store could not be read or written."""
+
+    retryable: ClassVar[bool] = True
+
+
+class DiskFullError(SakugaError):
+    """No room is left where something has to be written."""
+
+
+class ContractError(SakugaError):
+    """A proof failed: a frame was lost, a time is wrong, or a chunk is not what it claims to be."""
+
+
+class QualityError(SakugaError):
+    """The result was made, but a check of it failed; it is kept under a name that says so."""
