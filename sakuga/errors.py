@@ -1,21 +1,21 @@
 """Everything that can go wrong, as one tree.
 
-    SakugaError
-    +-- InputError                 the source or an option is not acceptable; found before any work
-    |   +-- UnreadableMediaError   missing, empty, not a video, or no decoder
-    |   +-- UnsafeMediaError       would make the decoder open another file or address
-    |   +-- LimitError             larger, longer or stranger than the limits in the settings
-    |   +-- TruncatedMediaError    the file ends before its header says it does
-    |   +-- HdrError               high dynamic range, and tone mapping was not asked for
-    |   +-- OptionError            an option, or a combination of options, that cannot be done
-    +-- DamagedMediaError          frames of the source do not decode
-    +-- EncodeError                the encoder refused or died
-    +-- SubprocessError            ffmpeg ended with an error, or ran past its deadline
-    +-- StoreError                 a media store could not be read or written
-    +-- DiskFullError              no room left
-    +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
-    +-- QualityError               the result was made but a check failed; it is kept under another name
-    +-- MissingToolError           an encoder, device or program that was asked for is not on this machine
+SakugaError
++-- InputError                 the source or an option is not acceptable; found before any work
+|   +-- UnreadableMediaError   missing, empty, not a video, or no decoder
+|   +-- UnsafeMediaError       would make the decoder open another file or address
+|   +-- LimitError             larger, longer or stranger than the limits in the settings
+|   +-- TruncatedMediaError    the file ends before its header says it does
+|   +-- HdrError               high dynamic range, and tone mapping was not asked for
+|   +-- OptionError            an option, or a combination of options, that cannot be done
++-- DamagedMediaError          frames of the source do not decode
++-- EncodeError                the encoder refused or died
++-- SubprocessError            ffmpeg ended with an error, or ran past its deadline
++-- StoreError                 a media store could not be read or written
++-- DiskFullError              no room left
++-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
++-- QualityError               the result was made but a check failed; it is kept under another name
++-- MissingToolError           an encoder, device or program that was asked for is not on this machine
 """
 
 from typing import ClassVar
@@ -81,16 +81,18 @@ class SubprocessError(SakugaError):
 
     Attributes:
         argv: the full command line.
-        exit_code_of_program: its exit status, None when it was killed at its deadline.
+        program_exit_code: its exit status, None when it was killed at its deadline.
         stderr_tail: the end of what it printed on standard error.
     """
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, argv: list[str], exit_code_of_program: int | None, stderr_tail: str) -> None:
+    def __init__(
+        self, message: str, argv: list[str], program_exit_code: int | None, stderr_tail: str
+    ) -> None:
         super().__init__(message)
         self.argv = argv
-        self.exit_code_of_program = exit_code_of_program
+        self.program_exit_code = program_exit_code
         self.stderr_tail = stderr_tail
 
 

@@ -71,11 +71,13 @@ def make_clip(
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=dict(options or {}))
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         stream.time_base = time_base or 1 / rate
         stream.codec_context.time_base = stream.time_base
         sound = container.add_stream("aac", rate=48000) if audio_seconds else None
+        assert sound is None or isinstance(sound, av.AudioStream)
         if prepare:
             prepare(stream)
         for number in range(frames):
@@ -105,7 +107,10 @@ def _beeps(seconds: float, rate: int = 48000) -> Iterator[av.AudioFrame]:
 def decoded_lumas(path: Path) -> list[NDArray[np.uint8]]:
     """Luma planes of all frames of a file, as 8 bits."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+        return [
+            frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+            for frame in container.decode(video=0)
+        ]
 
 
 def decoded_times(path: Path) -> list[Fraction]:

@@ -86,11 +86,15 @@ class EnhanceSpec(Frozen):
         json_schema_extra={"position": 9},
     )
     bit_depth: Literal["auto", "8", "10"] = Field(
-        "auto", title="Bit depth", description="`auto` keeps 10 bits where the source has more than 8.",
+        "auto",
+        title="Bit depth",
+        description="`auto` keeps 10 bits where the source has more than 8.",
         json_schema_extra={"position": 10},
     )
     hardware: Hardware = Field(
-        "off", title="Hardware encoder", description="Used only when it is asked for and present.",
+        "off",
+        title="Hardware encoder",
+        description="Used only when it is asked for and present.",
         json_schema_extra={"position": 11},
     )
     audio: Literal["keep", "aac", "none"] = Field(
@@ -100,11 +104,15 @@ class EnhanceSpec(Frozen):
         json_schema_extra={"position": 12},
     )
     tonemap: bool = Field(
-        False, title="Tone map HDR", description="Turn PQ or HLG sources into SDR; without it they are refused.",
+        False,
+        title="Tone map HDR",
+        description="Turn PQ or HLG into SDR; without it such sources are refused.",
         json_schema_extra={"position": 13},
     )
     reuse: Literal["exact", "off"] = Field(
-        "exact", title="Reuse", description="`exact` computes equal frames once; the pixels are the same.",
+        "exact",
+        title="Reuse",
+        description="`exact` computes equal frames once; the pixels are the same.",
         json_schema_extra={"position": 14},
     )
     salvage: bool = Field(
@@ -122,7 +130,9 @@ class EnhanceSpec(Frozen):
         json_schema_extra={"position": 16},
     )
     frames: bool = Field(
-        False, title="Export frames", description="Also write the result's frames as numbered PNG files.",
+        False,
+        title="Export frames",
+        description="Also write the result's frames as numbered PNG files.",
         json_schema_extra={"position": 17},
     )
 

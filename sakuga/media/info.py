@@ -123,7 +123,7 @@ class SubtitleStream(Frozen):
 
 
 class OtherStream(Frozen):
-    """A stream that is not enhanced: another video, a cover picture, data, or an attached file such as a font."""
+    """A stream that is not enhanced: another video, a cover, data, or an attached file such as a font."""
 
     index: int
     kind: Literal["video", "cover", "data", "attachment"]
