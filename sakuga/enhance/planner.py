@@ -1,0 +1,163 @@
+"""From what a source holds and what the user wants to the plan of every output frame."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from sakuga.enhance.cuts import chunks_at, cut_points
+from sakuga.enhance.geometry import display_size, geometry
+from sakuga.enhance.plan import Geometry, Plan
+from sakuga.enhance.resample import output_count, sources
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.errors import ContractError, HdrError, LimitError, OptionError, UnreadableMediaError
+from sakuga.media.encode import choose_layout
+from sakuga.media.film import Film, FilmTrack, upright_layout
+from sakuga.media.info import MediaInfo, PixelLayout, VideoStream
+from sakuga.media.packets import PacketIndex
+from sakuga.media.timing import MAX_TIMESCALE, common_unit, ticks
+from sakuga.settings import Limits
+
+
+def check_request(info: MediaInfo, spec: EnhanceSpec, limits: Limits) -> None:
+    """Refuse what cannot be done, from headers alone, before any work starts.
+
+    Raises:
+        HdrError: the source is PQ or HLG and `spec.tonemap` is off.
+        OptionError: the result's size or frame rate cannot be made.
+        LimitError: the result is larger or longer than the limits allow.
+    """
+    if info.video.hdr and not spec.tonemap:
+        raise HdrError(
+            f"The source has high dynamic range ({info.video.hdr.upper()}); "
+            "add --tonemap to turn it into standard dynamic range."
+        )
+    geometry(info.video, spec, limits)
+    if spec.fps is not None:
+        _check_rate(spec.fps, limits)
+        _check_count(int(info.video.duration * spec.fps), limits)
+
+
+def make_plan(
+    info: MediaInfo, packets: PacketIndex, track: FilmTrack, spec: EnhanceSpec, limits: Limits
+) -> Plan:
+    """The plan of a job; a pure function of its arguments.
+
+    Without a frame rate in `spec`, or with the track's own, every film frame is shown once at its own time.
+    With another one output frame j is shown j / fps after film frame 0 (see `resample`). Times, film frames
+    and weights do not depend on the length of chunks.
+
+    Args:
+        info: what the container holds.
+        packets: decoded frames of `info.video`.
+        track: film frames, at their own rate.
+        spec: what the user wants.
+        limits: bounds of sources and results.
+
+    Raises:
+        UnreadableMediaError: there is no film frame.
+        ContractError: the track's times do not increase, or start before `info.start`.
+        InputError: as `check_request` does.
+    """
+    check_request(info, spec, limits)
+    _check_track(track)
+    resampled = spec.fps is not None and spec.fps != track.rate
+    rate = spec.fps if resampled else track.rate
+    offset = track.times[0] * track.time_base - info.start
+    if offset < 0:
+        raise ContractError(f"The picture starts {-offset} s before the earliest stream of its container.")
+    if resampled and rate is not None:
+        count = output_count(track, rate)
+        _check_count(count, limits)
+        left, weight = sources(track, rate, count, spec.interpolation)
+        time_base, times, end = _regular(offset, rate, count)
+    else:
+        _check_count(len(track.times), limits)
+        left, weight = tuple(range(len(track.times))), (0,) * len(track.times)
+        time_base, times, end = _kept(track, offset)
+    size = geometry(info.video, spec, limits)
+    length = Fraction(spec.chunk_seconds).limit_denominator(10**6) / time_base
+    cuts = cut_points(times, end, length, _cheap_starts(left, track.film, packets))
+    return Plan(
+        time_base=time_base,
+        times=times,
+        end=end,
+        left=left,
+        weight=weight,
+        frame_rate=rate,
+        film=track.film,
+        geometry=size,
+        layout=_layout(info.video, spec, size),
+        chunks=chunks_at(cuts, left, weight),
+    )
+
+
+def _check_rate(fps: Fraction, limits: Limits) -> None:
+    if fps > limits.max_frame_rate:
+        raise LimitError(
+            f"{float(fps):g} frames per second are more than the {limits.max_frame_rate:g} that the setting "
+            "limits.max_frame_rate allows."
+        )
+    if max(fps.numerator, fps.denominator) > MAX_TIMESCALE:
+        raise OptionError(
+            f"No container can hold {fps} frames per second; give a simpler fraction, such as 24000/1001."
+        )
+
+
+def _check_count(count: int, limits: Limits) -> None:
+    if count > limits.max_frames:
+        raise LimitError(
+            f"The result would have {count} frames, more than the {limits.max_frames} that the setting "
+            "limits.max_frames allows; choose a lower frame rate."
+        )
+
+
+def _check_track(track: FilmTrack) -> None:
+    if not track.times:
+        raise UnreadableMediaError("The video stream has no frame that could be shown.")
+    later = (*track.times[1:], track.end)
+    if len(track.times) != track.film.count or any(a >= b for a, b in zip(track.times, later, strict=True)):
+        raise ContractError("The times of the film frames do not increase; no plan can be made of them.")
+
+
+def _regular(offset: Fraction, rate: Fraction, count: int) -> tuple[Fraction, tuple[int, ...], int]:
+    """Time base, times and end of frames at a constant rate."""
+    base = _time_base(1 / rate, offset)
+    first, step = ticks(offset, base), ticks(1 / rate, base)
+    end = first + count * step
+    return base, tuple(range(first, end, step)), end
+
+
+def _kept(track: FilmTrack, offset: Fraction) -> tuple[Fraction, tuple[int, ...], int]:
+    """Time base, times and end of a track that is moved so that its first frame is at `offset`."""
+    if track.rate is not None:
+        return _regular(offset, track.rate, len(track.times))
+    base = _time_base(track.time_base, offset)
+    scale = ticks(track.time_base, base)
+    shift = ticks(offset, base) - track.times[0] * scale
+    return base, tuple(time * scale + shift for time in track.times), track.end * scale + shift
+
+
+def _time_base(step: Fraction, offset: Fraction) -> Fraction:
+    """A unit for multiples of `step` after `offset`, exact unless containers cannot hold it.
+
+    A unit beyond `MAX_TIMESCALE` would fail when the file is written. Then it is the finest part of `step`
+    that they hold: the step stays exact, and the offset is off by less than that.
+    """
+    exact = common_unit(step, offset)
+    if exact.denominator <= MAX_TIMESCALE:
+        return exact
+    return step / max(1, MAX_TIMESCALE // step.denominator)
+
+
+def _cheap_starts(left: Sequence[int], film: Film, packets: PacketIndex) -> list[int]:
+    """Output frames that are the first to need a keyframe of the source."""
+    starts = [film.decoded_span(frame, frame + 1)[0] for frame in range(film.count)]
+    keyframe = packets.keyframe.tolist()
+    return [
+        j for j in range(1, len(left)) if keyframe[starts[left[j]]] and starts[left[j - 1]] < starts[left[j]]
+    ]
+
+
+def _layout(video: VideoStream, spec: EnhanceSpec, size: Geometry) -> PixelLayout:
+    width, height = display_size(video)
+    enlargement = Fraction(size.output[0] * size.output[1]) / (width * height)
+    return choose_layout(upright_layout(video), enlargement, spec.codec, spec.hardware, spec.bit_depth)
