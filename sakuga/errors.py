@@ -16,6 +16,7 @@ SakugaError
 +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
 +-- QualityError               the result was made but a check failed; it is kept under another name
 +-- MissingToolError           an encoder, device or program that was asked for is not on this machine
++-- CancelledError             the caller asked to stop
 """
 
 from typing import ClassVar
@@ -112,3 +113,9 @@ class ContractError(SakugaError):
 
 class QualityError(SakugaError):
     """The result was made, but a check of it failed; it is kept under a name that says so."""
+
+
+class CancelledError(SakugaError):
+    """The caller asked to stop; what was half-made has been removed."""
+
+    exit_code: ClassVar[int] = 130
