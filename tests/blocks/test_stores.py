@@ -1,0 +1,184 @@
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+
+from blocks import LocalFolderStore, MediaStore, S3Store
+from blocks.stores import TEMPORARY
+from sakuga.errors import OptionError, StoreError
+from sakuga.media.ref import MediaRef, file_digest
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
+    if request.param == "folder":
+        return LocalFolderStore(root=tmp_path / "store")
+    return _bucket(
+        request.getfixturevalue("endpoint"), tmp_path.name.lower().replace("_", "-")[:60].strip("-")
+    )
+
+
+def _bucket(endpoint: str, name: str, prefix: str = "media/") -> S3Store:
+    bucket = S3Store(
+        bucket=f"b-{abs(hash(name))}",
+        prefix=prefix,
+        endpoint_url=endpoint,
+        region="us-east-1",
+        access_key=SecretStr("key"),
+        secret_key=SecretStr("secret"),
+    )
+    bucket._client.create_bucket(Bucket=bucket.bucket)
+    return bucket
+
+
+def _file(folder: Path, content: bytes = b"frames" * 1000) -> Path:
+    path = folder / "local.bin"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_put_is_fetched_again_bit_for_bit(store: MediaStore, tmp_path: Path) -> None:
+    file = _file(tmp_path)
+    ref = store.put(file, "a/b: '%d'/clip one.mp4")
+    assert ref == MediaRef(uri="a/b: '%d'/clip one.mp4", sha256=file_digest(file)[0], size=6000)
+    assert store.exists(ref)
+    assert store.fetch(ref, tmp_path / "new" / "back.bin").read_bytes() == file.read_bytes()
+    assert file.exists()
+
+
+def test_a_moved_file_is_gone_from_where_it_was(store: MediaStore, tmp_path: Path) -> None:
+    file = _file(tmp_path)
+    ref = store.put(file, "moved.bin", move=True)
+    assert not file.exists()
+    assert store.exists(ref)
+
+
+def test_a_key_that_is_taken_stays_as_it_is_without_overwrite(store: MediaStore, tmp_path: Path) -> None:
+    first = store.put(_file(tmp_path, b"first"), "taken.bin", overwrite=False)
+    again = _file(tmp_path, b"second")
+    with pytest.raises(OptionError, match="already exists"):
+        store.put(again, "taken.bin", overwrite=False, move=True)
+    assert again.read_bytes() == b"second"
+    assert store.fetch(first, tmp_path / "back").read_bytes() == b"first"
+    store.put(again, "taken.bin")
+    assert store.stat("taken.bin").size == len(b"second")  # type: ignore[union-attr]
+
+
+def test_a_file_that_changed_in_the_store_is_not_fetched(store: MediaStore, tmp_path: Path) -> None:
+    ref = store.put(_file(tmp_path, b"as it was"), "changing.bin")
+    store.put(_file(tmp_path, b"otherwise"), "changing.bin")
+    target = tmp_path / "out" / "back.bin"
+    with pytest.raises(StoreError, match="not the file it should be"):
+        store.fetch(ref, target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_missing_file_is_no_file(store: MediaStore, tmp_path: Path) -> None:
+    ref = store.put(_file(tmp_path), "here.bin")
+    store.remove("here.bin")
+    store.remove("here.bin")
+    store.touch("here.bin")
+    assert store.stat("here.bin") is None
+    assert not store.exists(ref)
+    with pytest.raises(StoreError):
+        store.fetch(ref, tmp_path / "back.bin")
+
+
+def test_files_are_listed_below_a_prefix(store: MediaStore, tmp_path: Path) -> None:
+    for key in ("chunks/aa/1.mp4", "chunks/ab/2.mp4", "chunksx/3.mp4", "top.mp4"):
+        store.put(_file(tmp_path), key)
+    assert {file.key for file in store.files("chunks")} == {"chunks/aa/1.mp4", "chunks/ab/2.mp4"}
+    assert len(list(store.files())) == 4
+    assert all(file.size == 6000 for file in store.files())
+    assert list(store.files("nothing/here")) == []
+
+
+def test_touching_makes_a_file_used_now(store: MediaStore, tmp_path: Path) -> None:
+    ref = store.put(_file(tmp_path), "old.bin")
+    if path := store.local_path("old.bin"):
+        os.utime(path, (1, 1))
+    store.touch("old.bin")
+    stored = store.stat("old.bin")
+    assert stored
+    assert datetime.now(UTC) - stored.used < timedelta(minutes=1)
+    assert store.fetch(ref, tmp_path / "back").stat().st_size == 6000
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/etc/passwd", "../up", "a/../../up", "a//b", "a/", "./a", "a\\b", "a\nb", "a\x00b", "x" * 1001,
+     "n" * 256, f"a/{TEMPORARY}1"],
+)  # fmt: skip
+def test_a_key_that_is_no_plain_relative_path_is_refused(store: MediaStore, tmp_path: Path, key: str) -> None:
+    file = _file(tmp_path)
+    for use in (store.stat, store.remove, store.touch, store.location, lambda k: store.put(file, k)):
+        with pytest.raises(OptionError, match="not a name in a media store"):
+            use(key)
+
+
+def test_a_reference_from_outside_cannot_leave_the_store(store: MediaStore, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"s")
+    sha256, size = file_digest(tmp_path / "secret")
+    with pytest.raises(OptionError):
+        store.fetch(MediaRef(uri="../secret", sha256=sha256, size=size), tmp_path / "out")
+
+
+def test_writers_of_the_same_key_do_not_mix(store: MediaStore, tmp_path: Path) -> None:
+    contents = [bytes([n]) * 200_000 for n in range(4)]
+    files = [tmp_path / f"{n}.bin" for n in range(4)]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    writers = [threading.Thread(target=store.put, args=(file, "same.bin")) for file in files]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    store._copy_to("same.bin", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() in contents
+    assert len(list(store.files())) == 1
+
+
+def test_a_service_that_is_gone_is_an_error_that_a_retry_can_help(tmp_path: Path) -> None:
+    gone = S3Store(
+        bucket="b",
+        endpoint_url="http://127.0.0.1:9",
+        region="us-east-1",
+        access_key=SecretStr("k"),
+        secret_key=SecretStr("s"),
+    )
+    with pytest.raises(StoreError) as caught:
+        gone.put(_file(tmp_path), "a.bin")
+    assert caught.value.retryable
+
+
+def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError):
+        LocalFolderStore(root=tmp_path / "file" / "store").put(_file(tmp_path), "a.bin")
+
+
+def test_a_failed_write_leaves_no_part_behind(tmp_path: Path) -> None:
+    store = LocalFolderStore(root=tmp_path / "store")
+    (tmp_path / "store" / "a.bin").mkdir(parents=True)
+    with pytest.raises(StoreError):
+        store.put(_file(tmp_path), "a.bin", move=True)
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["a.bin"]
+    assert (tmp_path / "local.bin").exists()
+
+
+def test_secrets_do_not_show(endpoint: str) -> None:
+    assert "secret" not in repr(_bucket(endpoint, "secrets").secret_key)
