@@ -1,20 +1,28 @@
 # `make demo` and `make test` are all a new machine needs; both set up .venv by themselves.
-PYTHON ?= python3.11
-ifeq (,$(shell command -v $(PYTHON) 2>/dev/null))
-PYTHON := python3
-endif
+SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
+PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
+	"$$name" -c "$(SUITS)" 2>/dev/null && { echo "$$name"; break; }; done)
 BIN := .venv/bin
 VIDEO ?=
 
 .PHONY: setup demo test check lint types unit bench clean-venv
 
+# A virtual environment does not survive a move: the stamp holds the folder that it was made in.
+ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
+.PHONY: .venv/.ready
+CLEAR := $(if $(wildcard .venv/.ready),--clear)
+endif
+
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -n "$(PYTHON)" || { echo "Sakuga needs Python 3.11 or 3.12: install it, or run: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c "$(SUITS)" 2>/dev/null || { echo "Sakuga needs Python 3.11 or 3.12; $(PYTHON) is another one." >&2; exit 1; }
+	@"$(PYTHON)" -c "import ensurepip, venv" 2>/dev/null || { echo "This Python has no venv module: install it (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@test -x $(BIN)/python -a -z "$(CLEAR)" || "$(PYTHON)" -m venv $(CLEAR) .venv
 	@echo "Installing pinned dependencies into .venv (once, about a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@touch $@
+	@echo "$(CURDIR)" > $@
 
 demo: setup
 	@$(BIN)/python -m app.demo $(if $(VIDEO),"$(VIDEO)")
@@ -35,7 +43,7 @@ test: lint types
 	$(BIN)/pytest -q
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write
 
 clean-venv:
 	rm -rf .venv
