@@ -79,7 +79,7 @@ def resize_chroma(
     result = Levels.of(layout.depth, target.full_range, chroma=True)
     width, height = layout.chroma_size(*size)
     if picture.layout.chroma == "gray":
-        neutral: Plane = np.full((height, width), result.zero, _dtype(result))
+        neutral = from_floats(np.full((height, width), result.zero, np.float32), result, result)
         return neutral, neutral
     source = Levels.of(picture.layout.depth, colour.full_range, chroma=True)
     before, after = _steps(picture.layout), _steps(layout)
@@ -104,11 +104,7 @@ def from_floats(samples: Floats, source: Levels, result: Levels) -> Plane:
     samples = samples * gain + np.float32(result.zero - source.zero * float(gain))
     np.rint(samples, out=samples)
     np.clip(samples, 0, result.top, out=samples)
-    return samples.astype(_dtype(result))
-
-
-def _dtype(levels: Levels) -> type[np.uint8] | type[np.uint16]:
-    return np.uint8 if levels.top == 255 else np.uint16
+    return samples.astype(np.uint8) if result.top == 255 else samples.astype(np.uint16)
 
 
 def _steps(layout: PixelLayout) -> tuple[int, int]:

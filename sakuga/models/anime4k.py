@@ -36,9 +36,9 @@ class Anime4K:
     """Upscaler by one of Anime4K's networks, on the CPU.
 
     The network sees luma only, stretched to full range, which gains 0.03 dB (arnet-hdn) to 0.4 dB
-    (acnet-hdn3) on drawings against luma as it is. It cuts what is outside black and white, and some networks shift flat
-    areas by up to 2/255: samples outside are carried over from the source, and so is the mean of every
-    cell. Chroma is resampled.
+    (acnet-hdn3) on drawings against luma as it is. It cuts what is outside black and white, and some
+    networks shift flat areas by up to 2/255: samples outside are carried over from the source, and so is
+    the mean of every cell. Chroma is resampled.
     """
 
     def __init__(self, name: str) -> None:

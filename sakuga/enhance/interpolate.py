@@ -1,0 +1,216 @@
+"""Pictures between two film frames, by blending or by optical flow."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sakuga.enhance.plan import WEIGHTS
+from sakuga.enhance.spec import Interpolation
+from sakuga.media.kernels import Floats
+from sakuga.media.picture import Picture, Plane
+
+CUT_CHANGE = 10.0
+"""Mean luma change, of 255, below which two film frames are never a scene cut."""
+
+CUT_OVERLAP = 0.65
+"""Share of two luma histograms in common below which frames that changed much are a scene cut."""
+
+CUT_RESIDUAL = 0.7
+"""Share of a large change that motion does not explain, above which it is a scene cut."""
+
+STILL_MARGIN = 4
+"""Source pixels around a changed one that count as changed: what an upscaler spreads into."""
+
+TRUST = 1.0
+"""Source pixels by which flow there and back may disagree before its confidence halves."""
+
+
+@dataclass(frozen=True)
+class FilmFrame:
+    """A film frame as it came (`source`) and upscaled (`result`)."""
+
+    number: int
+    source: Picture
+    result: Picture
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How one film frame moves into the next, at source size; `cut` where it does not.
+
+    Flows have the shape (height, width, 2), in source pixels, x first; trusts and `still` (height, width).
+    """
+
+    cut: bool
+    forward: Floats
+    back: Floats
+    forward_trust: Floats
+    back_trust: Floats
+    still: NDArray[np.bool_]
+
+
+class Mixer:
+    """Makes the pictures between film frames; each depends on its two film frames and weight only."""
+
+    def __init__(self, method: Interpolation) -> None:
+        self._method = method
+        self._pair: tuple[int, int] | None = None
+        self._motion: Motion | None = None
+
+    def mix(self, left: FilmFrame, right: FilmFrame, weight: int) -> Picture:
+        """The picture `weight` of `WEIGHTS` of the way from `left` to `right`.
+
+        Equal film frames give the left one's result itself; so does weight 0.
+        """
+        if weight == 0 or left.result is right.result or left.result.same_as(right.result):
+            return left.result
+        if self._method == "nearest":
+            return _nearer(left, right, weight)
+        if self._method == "blend":
+            return blend(left.result, right.result, weight)
+        motion = self._motion_between(left, right)
+        return _nearer(left, right, weight) if motion.cut else warp(left.result, right.result, weight, motion)
+
+    def _motion_between(self, left: FilmFrame, right: FilmFrame) -> Motion:
+        pair = (left.number, right.number)
+        if self._motion is None or self._pair != pair:
+            self._motion, self._pair = find_motion(left.source, right.source), pair
+        return self._motion
+
+
+def _nearer(left: FilmFrame, right: FilmFrame, weight: int) -> Picture:
+    return left.result if 2 * weight < WEIGHTS else right.result
+
+
+def blend(left: Picture, right: Picture, weight: int) -> Picture:
+    """Mean of two pictures, weighted with `weight` of `WEIGHTS` and rounded exactly, halves up."""
+    planes = []
+    for a, b in zip(left.planes, right.planes, strict=True):
+        total = a.astype(np.uint32)
+        total *= np.uint32(WEIGHTS - weight)
+        total += np.multiply(b, np.uint32(weight), dtype=np.uint32)
+        total += np.uint32(WEIGHTS // 2)
+        total >>= np.uint32(WEIGHTS.bit_length() - 1)
+        planes.append(_like(total, a))
+    return Picture(tuple(planes), left.layout)
+
+
+def find_motion(left: Picture, right: Picture) -> Motion:
+    """Optical flow between two source pictures both ways, by DIS (T. Kroeger et al., ECCV 2016).
+
+    Trust falls where flow there and back does not return to where it started, as where something is covered.
+    """
+    a, b = _luma8(left), _luma8(right)
+    forward, back = _flow(a, b), _flow(b, a)
+    return Motion(
+        cut=_is_cut(a, b, forward),
+        forward=forward,
+        back=back,
+        forward_trust=_trust(forward, back),
+        back_trust=_trust(back, forward),
+        still=_still(left, right),
+    )
+
+
+def warp(left: Picture, right: Picture, weight: int, motion: Motion) -> Picture:
+    """The picture between two results of any size, each moved along the flow and weighted by its trust.
+
+    The flow at the time between is estimated from both flows as in Super SloMo (H. Jiang et al., CVPR 2018).
+    Where the source pictures are equal the left result stays as it is: titles do not tremble.
+    """
+    t = np.float32(weight / WEIGHTS)
+    to_left = -(1 - t) * t * motion.forward + t * t * motion.back
+    to_right = (1 - t) ** 2 * motion.forward - t * (1 - t) * motion.back
+    height, width = to_left.shape[:2]
+    still_x, still_y = _grid(width, height)
+    from_left = (1 - t) * _pull(motion.forward_trust, to_left, still_x, still_y)
+    from_right = t * _pull(motion.back_trust, to_right, still_x, still_y)
+    share = (from_right / (from_left + from_right)).astype(np.float32)
+    share[motion.still] = 0
+    to_left[motion.still] = 0
+    planes = tuple(
+        _warp_plane(a, b, to_left, to_right, share) for a, b in zip(left.planes, right.planes, strict=True)
+    )
+    return Picture(planes, left.layout)
+
+
+def _warp_plane(a: Plane, b: Plane, to_left: Floats, to_right: Floats, share: Floats) -> Plane:
+    height, width = a.shape
+    x, y = _grid(width, height)
+    moved_a = _pull(a.astype(np.float32), _fit(to_left, width, height), x, y, cv2.INTER_CUBIC)
+    moved_b = _pull(b.astype(np.float32), _fit(to_right, width, height), x, y, cv2.INTER_CUBIC)
+    part = _resized(share, width, height)
+    mixed = moved_a + part * (moved_b - moved_a)
+    # a cubic overshoots at edges: no sample may leave the codes of its depth
+    np.clip(np.rint(mixed, out=mixed), 0, 255 if a.dtype == np.uint8 else 1023, out=mixed)
+    return _like(mixed, a)
+
+
+def _flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
+    if min(a.shape) < 16:
+        return np.zeros((*a.shape, 2), np.float32)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(dis.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32)
+
+
+def _trust(there: Floats, back: Floats) -> Floats:
+    height, width = there.shape[:2]
+    x, y = _grid(width, height)
+    returned = there + _pull(back, there, x, y)
+    error = (returned**2).sum(axis=2) / TRUST**2
+    trust: Floats = (1 / (1 + error)).astype(np.float32) + np.float32(1e-3)
+    return trust
+
+
+def _is_cut(a: NDArray[np.uint8], b: NDArray[np.uint8], forward: Floats) -> bool:
+    change = float(cv2.absdiff(a, b).mean())
+    if change < CUT_CHANGE:
+        return False
+    counts = [np.bincount(image.ravel() >> 3, minlength=32) for image in (a, b)]
+    if np.minimum(*counts).sum() / a.size < CUT_OVERLAP:
+        return True
+    x, y = _grid(a.shape[1], a.shape[0])
+    residual = np.abs(_pull(b.astype(np.float32), forward, x, y) - a).mean()
+    return float(residual) > CUT_RESIDUAL * change
+
+
+def _still(left: Picture, right: Picture) -> NDArray[np.bool_]:
+    """Where luma and chroma of both source pictures are equal, and so are their surroundings."""
+    height, width = left.height, left.width
+    changed = np.zeros((height, width), np.uint8)
+    for a, b in zip(left.planes, right.planes, strict=True):
+        here = (a != b).astype(np.uint8)
+        changed |= _like(cv2.resize(here, (width, height), interpolation=cv2.INTER_NEAREST), changed)
+    side = 2 * STILL_MARGIN + 1
+    return np.asarray(cv2.dilate(changed, np.ones((side, side), np.uint8)) == 0)
+
+
+def _pull(image: Floats, flow: Floats, x: Floats, y: Floats, method: int = cv2.INTER_LINEAR) -> Floats:
+    """`image` at every pixel's place moved along `flow`; edges repeat."""
+    moved = cv2.remap(image, x + flow[..., 0], y + flow[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+def _grid(width: int, height: int) -> tuple[Floats, Floats]:
+    return np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
+
+
+def _fit(flow: Floats, width: int, height: int) -> Floats:
+    """Flow for a picture of another size: resampled, and its steps scaled."""
+    scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
+    return _resized(flow, width, height) * scale
+
+
+def _resized(field: Floats, width: int, height: int) -> Floats:
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _luma8(picture: Picture) -> NDArray[np.uint8]:
+    shift = picture.layout.depth - 8
+    return (picture.planes[0] >> shift).astype(np.uint8)
+
+
+def _like(samples: NDArray[np.generic], plane: Plane) -> Plane:
+    return samples.astype(np.uint8) if plane.dtype == np.uint8 else samples.astype(np.uint16)
