@@ -1,0 +1,73 @@
+"""Pictures as red, green and blue, for people to look at."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.media.codecs import output_colour
+from sakuga.media.info import Colour, MediaInfo, PixelLayout
+from sakuga.media.picture import Picture
+from sakuga.media.resize import resize_picture
+from sakuga.media.tonemap import sdr_colour
+from sakuga.media.upright import upright_colour
+
+Rgb = NDArray[np.uint8] | NDArray[np.uint16]
+
+_LUMA = {
+    "bt709": (0.2126, 0.0722),
+    "smpte170m": (0.299, 0.114),
+    "bt470bg": (0.299, 0.114),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+    "bt2020nc": (0.2627, 0.0593),
+    "bt2020c": (0.2627, 0.0593),
+}
+"""Shares of red and blue in luma by matrix (ITU-T H.273, table 4)."""
+
+
+def film_colour(info: MediaInfo, spec: EnhanceSpec) -> Colour:
+    """How the samples of film frames stand for colours: the source's way, or that of tone-mapped HDR."""
+    colour = upright_colour(info.video)
+    return sdr_colour(colour) if info.video.hdr and spec.tonemap else colour
+
+
+def result_colour(info: MediaInfo, spec: EnhanceSpec) -> Colour:
+    """How the samples of the result stand for colours."""
+    return output_colour(film_colour(info, spec), spec.codec)
+
+
+def to_rgb(picture: Picture, colour: Colour, size: tuple[int, int] | None = None, *, bits: int = 8) -> Rgb:
+    """A picture as R, G, B of shape (height, width, 3).
+
+    Args:
+        picture: the picture; chroma is brought to luma's places by its siting.
+        colour: how its samples stand for colours; an unknown matrix is read as BT.709.
+        size: width and height of the result, those of the picture where None.
+        bits: 8 gives uint8; 16 gives uint16 that use the whole range.
+    """
+    layout = PixelLayout(chroma="gray" if picture.layout.chroma == "gray" else "444", depth=10)
+    whole = resize_picture(picture, size or (picture.width, picture.height), layout, colour)
+    low, span, chroma_span = (0, 1023, 1023) if colour.full_range else (64, 876, 896)
+    luma = (whole.planes[0].astype(np.float32) - low) / span
+    if len(whole.planes) == 1:
+        coded = np.repeat(luma[..., None], 3, axis=2)
+    else:
+        chroma = [(plane.astype(np.float32) - 512) / chroma_span for plane in whole.planes[1:]]
+        coded = np.asarray(cv2.transform(np.dstack([luma, *chroma]), _matrix(colour.matrix)), np.float32)
+    top = (1 << bits) - 1
+    levels = np.clip(coded * top + 0.5, 0, top)
+    return levels.astype(np.uint8) if bits == 8 else levels.astype(np.uint16)
+
+
+def _matrix(name: str) -> NDArray[np.float32]:
+    red, blue = _LUMA.get(name, _LUMA["bt709"])
+    green = 1 - red - blue
+    return np.array(
+        [
+            [1, 0, 2 - 2 * red],
+            [1, -(2 - 2 * blue) * blue / green, -(2 - 2 * red) * red / green],
+            [1, 2 - 2 * blue, 0],
+        ],
+        np.float32,
+    )

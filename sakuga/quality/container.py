@@ -1,0 +1,197 @@
+"""Checks of the result as a file: frames, times, sound, streams and tags."""
+
+from fractions import Fraction
+from math import lcm
+
+from sakuga.enhance.plan import Plan
+from sakuga.media.assemble import Assembly
+from sakuga.media.info import AudioStream, Colour, MediaInfo
+from sakuga.media.packets import PacketIndex
+from sakuga.quality.check import Check
+
+ROUNDING = Fraction(1, 1000)
+"""Containers such as Matroska hold times in milliseconds."""
+
+PRIMING = 2048
+"""Samples that an encoder may put before the first one heard; a container may count them as sound or hide
+them with an edit, so a copied track can begin by this much earlier or later on paper."""
+
+
+def check_frames(plan: Plan, packets: PacketIndex) -> tuple[Check, Check]:
+    """The result has the planned frames at the planned times.
+
+    Times may be off by a constant shift, which `check_sound` holds against the sound, and by the rounding to
+    the container's tick.
+    """
+    planned, found = len(plan.times), len(packets)
+    count = Check(name="Frames", value=str(found), bound=f"= {planned}", passed=found == planned, detail="")
+    spread, worst = _time_spread(plan, packets)
+    tick = packets.time_base
+    times = Check(
+        name="Frame times",
+        value=f"{_ms(spread)} off the plan",
+        bound=f"<= {_ms(tick)} (one tick)",
+        passed=found == planned and found > 0 and spread <= tick,
+        detail="" if spread <= tick else f"first at frame {worst}",
+    )
+    return count, times
+
+
+def _time_spread(plan: Plan, packets: PacketIndex) -> tuple[Fraction, int]:
+    """Spread of (result - plan) over all frames in seconds, and the first frame that leaves the tick."""
+    tick, base = packets.time_base, plan.time_base
+    unit = lcm(tick.denominator, base.denominator)
+    per_tick, per_base = int(tick * unit), int(base * unit)
+    shifts = [
+        int(pts) * per_tick - time * per_base for pts, time in zip(packets.pts, plan.times, strict=False)
+    ]
+    if not shifts:
+        return Fraction(0), 0
+    off = (k for k, shift in enumerate(shifts) if abs(shift - shifts[0]) > per_tick)
+    return Fraction(max(shifts) - min(shifts), unit), next(off, 0)
+
+
+def check_sound(
+    plan: Plan,
+    info: MediaInfo,
+    packets: PacketIndex,
+    assembly: Assembly,
+    result: MediaInfo,
+    made: PacketIndex,
+) -> tuple[Check, ...]:
+    """Every track starts and ends as far from the video as it does in the source."""
+    checks = []
+    for track, (source, got) in enumerate(zip(carried_audio(info, assembly), result.audio, strict=False), 1):
+        if source.start is None or got.start is None:
+            continue
+        name = f" (audio {track})" if len(result.audio) > 1 else ""
+        slack = (
+            ROUNDING + made.time_base + Fraction(PRIMING, max(1, min(source.sample_rate, got.sample_rate)))
+        )
+        before = info.start + plan.time(0) - source.start
+        after = int(made.pts[0]) * made.time_base - got.start if len(made) else Fraction(10**6)
+        checks.append(_drift("Audio offset at the start" + name, after - before, slack))
+        if source.duration is None or got.duration is None:
+            continue
+        before = packets.end * packets.time_base - (source.start + source.duration)
+        after = made.end * made.time_base - (got.start + got.duration)
+        frame = max(_frame(plan), _source_frame(info))
+        checks.append(_drift("Audio drift at the end" + name, after - before, frame + slack))
+    return tuple(checks)
+
+
+def _drift(name: str, value: Fraction, bound: Fraction) -> Check:
+    return Check(name=name, value=_ms(value), bound=f"within {_ms(bound)}", passed=abs(value) <= bound)
+
+
+def _frame(plan: Plan) -> Fraction:
+    if plan.frame_rate:
+        return 1 / plan.frame_rate
+    return (plan.end - plan.times[0]) * plan.time_base / len(plan.times)
+
+
+def _source_frame(info: MediaInfo) -> Fraction:
+    return 1 / info.video.frame_rate if info.video.frame_rate else Fraction(0)
+
+
+def _ms(seconds: Fraction) -> str:
+    return f"{float(seconds) * 1000:.3f}".rstrip("0").rstrip(".") + " ms"
+
+
+def carried_audio(info: MediaInfo, assembly: Assembly) -> list[AudioStream]:
+    """The source's tracks that the assembly says are in the result, in their order."""
+    carried = {note.index for note in (*assembly.kept, *assembly.converted)}
+    return [stream for stream in info.audio if stream.index in carried]
+
+
+def check_streams(info: MediaInfo, assembly: Assembly, result: MediaInfo) -> tuple[Check, ...]:
+    """Sound, subtitles, chapters and attached files are as the assembly promised."""
+    copied = {note.index for note in assembly.kept}
+    carried = copied | {note.index for note in assembly.converted}
+    audio = [
+        f"{stream.codec if stream.index in copied else 'aac'} {stream.channels}ch {stream.language or 'und'}"
+        for stream in carried_audio(info, assembly)
+    ]
+    got_audio = [f"{s.codec} {s.channels}ch {s.language or 'und'}" for s in result.audio]
+    text = [f"{s.kind} {s.language or 'und'}" for s in info.subtitles if s.index in carried]
+    got_text = [f"{s.kind} {s.language or 'und'}" for s in result.subtitles]
+    files = sum(s.kind == "attachment" and s.index in carried for s in info.others)
+    got_files = sum(s.kind == "attachment" for s in result.others)
+    return (
+        _same("Audio tracks", audio, got_audio),
+        _same("Subtitles", text, got_text),
+        _chapters(info, result),
+        Check(name="Attached files", value=str(got_files), bound=f"= {files}", passed=got_files == files),
+    )
+
+
+def _same(name: str, promised: list[str], found: list[str]) -> Check:
+    return Check(
+        name=name,
+        value=", ".join(found) or "none",
+        bound=", ".join(promised) or "none",
+        passed=promised == found,
+    )
+
+
+def _chapters(info: MediaInfo, result: MediaInfo) -> Check:
+    want = [chapter.start - info.start for chapter in info.chapters]
+    got = [chapter.start - result.start for chapter in result.chapters]
+    # both clocks begin at the earliest stream, which priming samples can move
+    slack = 2 * ROUNDING + max((Fraction(PRIMING, s.sample_rate) for s in info.audio), default=Fraction(0))
+    off = max((abs(a - b) for a, b in zip(want, got, strict=False)), default=Fraction(0))
+    return Check(
+        name="Chapters",
+        value=f"{len(got)}" + (f", {_ms(off)} off" if got else ""),
+        bound=f"= {len(want)}" + (f", within {_ms(slack)}" if want else ""),
+        passed=len(want) == len(got) and off <= slack,
+    )
+
+
+def check_format(plan: Plan, colour: Colour, result: MediaInfo) -> tuple[Check, ...]:
+    """The picture is as large, square, upright, deep and tagged as planned.
+
+    Args:
+        plan: the job's plan.
+        colour: colour that the result's samples have.
+        result: the probed result.
+    """
+    video, (width, height) = result.video, plan.geometry.output
+    tags = _tags(video.colour)
+    return (
+        Check(
+            name="Picture size",
+            value=f"{video.width}x{video.height}",
+            bound=f"= {width}x{height}",
+            passed=(video.width, video.height) == (width, height),
+        ),
+        Check(
+            name="Square pixels",
+            value=f"{video.sar.numerator}:{video.sar.denominator}",
+            bound="= 1:1",
+            passed=video.sar == 1,
+        ),
+        Check(
+            name="Upright and progressive",
+            value=f"{video.rotation} degrees{', mirrored' if video.flipped else ''}, {video.field_order}",
+            bound="0 degrees, progressive",
+            passed=not video.rotation and not video.flipped and video.field_order not in ("tff", "bff"),
+        ),
+        Check(
+            name="Pixel format",
+            value=video.layout.pix_fmt,
+            bound=f"= {plan.layout.pix_fmt}",
+            passed=video.layout == plan.layout,
+        ),
+        Check(
+            name="Colour tags",
+            value=tags if video.colour.tagged else f"untagged, read as {tags}",
+            bound=f"= {_tags(colour)}",
+            passed=video.colour.tagged and tags == _tags(colour),
+        ),
+    )
+
+
+def _tags(colour: Colour) -> str:
+    scale = "full" if colour.full_range else "limited"
+    return f"{colour.matrix}/{colour.primaries}/{colour.transfer} {scale}"

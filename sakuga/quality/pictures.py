@@ -1,0 +1,230 @@
+"""Checks of the result's pictures against the film that they were made of."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sakuga.enhance.plan import WEIGHTS, Plan
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.quality.check import Check
+from sakuga.quality.measure import Levels, apart, longest_run, moved, row_errors
+from sakuga.quality.sample import Sample, Window
+
+PSNR_BOUND = 28.0
+SSIM_BOUND = 0.85
+"""Worst sampled frame of a job at a quality number up to `PLAIN_QUALITY`."""
+
+PLAIN_QUALITY = 20
+PSNR_PER_STEP = 0.45
+SSIM_PER_STEP = 0.006
+"""How much lower the bounds are for each step of the quality number above `PLAIN_QUALITY`: coding loss then
+outweighs the model's. x264's quality falls by about half a dB with each step."""
+
+COLOUR_BOUND = 1.0
+"""In levels of 255: what the eye and an 8-bit meter cannot tell."""
+
+BLACK = 24.0
+"""A thumbnail no brighter than this is black (16) with some noise."""
+
+BLACK_SOURCE = 8.0
+"""The film must be brighter than the result by this much before a black frame counts as new."""
+
+MOVED = 6.0
+"""Levels by which the film must move before a result that stands still counts as frozen."""
+
+STILL = 1.5
+"""Levels by which coding noise alone changes a result that shows one picture."""
+
+FROZEN_FRAMES = 3
+"""Frames that show one picture before it is a frozen stretch."""
+
+TORN_ROWS = 4
+"""Rows of 36 that must belong to something else: one ninth of the height."""
+
+TORN = 10.0
+"""Levels by which such a row differs from the film, ten times what models and coding change in a row."""
+
+PLACE_SHARE = 0.5
+"""A frame is out of place where a neighbouring film frame is nearer than this share of its own distance."""
+
+PLACE = 2.0
+"""Levels of mean difference from its own film frame below which a frame is in place in any case."""
+
+
+def check_pictures(
+    plan: Plan, spec: EnhanceSpec, windows: Sequence[Window], samples: Sequence[Sample]
+) -> tuple[Check, ...]:
+    """All checks of pictures: agreement, colour, place, black, frozen and torn."""
+    return (
+        *_agreement(spec, samples),
+        _colour(samples),
+        _in_place(plan, windows),
+        _no_black(plan, windows),
+        _no_frozen(plan, windows),
+        _no_torn(plan, windows),
+    )
+
+
+def bounds(spec: EnhanceSpec) -> tuple[float, float]:
+    """Lowest PSNR (dB) and SSIM that a sampled frame of such a job may have."""
+    steps = max(0, spec.quality - PLAIN_QUALITY) if spec.codec != "prores" else 0
+    return PSNR_BOUND - steps * PSNR_PER_STEP, SSIM_BOUND - steps * SSIM_PER_STEP
+
+
+def _agreement(spec: EnhanceSpec, samples: Sequence[Sample]) -> tuple[Check, Check]:
+    psnr_bound, ssim_bound = bounds(spec)
+    by_psnr = min(samples, key=lambda s: s.psnr, default=Sample(0, 0, 0, (0, 0, 0)))
+    by_ssim = min(samples, key=lambda s: s.ssim, default=by_psnr)
+    mean_psnr = sum(s.psnr for s in samples) / max(1, len(samples))
+    mean_ssim = sum(s.ssim for s in samples) / max(1, len(samples))
+    return (
+        Check(
+            name="PSNR against the source",
+            value=f"{by_psnr.psnr:.1f} dB",
+            bound=f">= {psnr_bound:.1f} dB",
+            passed=bool(samples) and by_psnr.psnr >= psnr_bound,
+            detail=f"worst of {len(samples)} frames is frame {by_psnr.frame}; mean {mean_psnr:.1f} dB",
+        ),
+        Check(
+            name="SSIM against the source",
+            value=f"{by_ssim.ssim:.4f}",
+            bound=f">= {ssim_bound:.4f}",
+            passed=bool(samples) and by_ssim.ssim >= ssim_bound,
+            detail=f"worst of {len(samples)} frames is frame {by_ssim.frame}; mean {mean_ssim:.4f}",
+        ),
+    )
+
+
+def _colour(samples: Sequence[Sample]) -> Check:
+    errors = np.array([s.colour for s in samples] or [(np.inf,) * 3])
+    shift = np.abs(errors.mean(axis=0))
+    names = "Y", "U", "V"
+    return Check(
+        name="Mean colour",
+        value=f"{shift.max():.2f}/255",
+        bound=f"< {COLOUR_BOUND:g}/255",
+        passed=bool(shift.max() < COLOUR_BOUND),
+        detail=", ".join(
+            f"{name} {value:+.2f}" for name, value in zip(names, errors.mean(axis=0), strict=True)
+        ),
+    )
+
+
+def expected(plan: Plan, window: Window, frame: int) -> Levels:
+    """Thumbnail that output frame `frame` should have, as a plain mix of its film frames."""
+    left, weight = plan.left[frame], plan.weight[frame] / WEIGHTS
+    if not weight:
+        return window.film[left]
+    right = window.film[min(left + 1, plan.film.count - 1)]
+    return np.asarray(window.film[left] * (1 - weight) + right * weight, np.float32)
+
+
+def _verdict(name: str, bad: list[int], looked: int) -> Check:
+    where = "" if not bad else f"frame {bad[0]}" if len(bad) == 1 else f"frames {_ranges(bad)}"
+    return Check(
+        name=name,
+        value=f"{len(bad)} of {looked} frames",
+        bound="0",
+        passed=not bad and looked > 0,
+        detail=where,
+    )
+
+
+def _ranges(frames: list[int]) -> str:
+    """`3-7, 12` for a sorted list of frames, at most five ranges."""
+    ranges: list[list[int]] = []
+    for frame in frames:
+        if ranges and frame == ranges[-1][1] + 1:
+            ranges[-1][1] = frame
+        else:
+            ranges.append([frame, frame])
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in ranges[:5]]
+    return ", ".join(texts) + (", ..." if len(ranges) > 5 else "")
+
+
+def _looked(windows: Sequence[Window]) -> int:
+    return sum(len(window.result) for window in windows)
+
+
+def _in_place(plan: Plan, windows: Sequence[Window]) -> Check:
+    """Every frame that shows one film frame is nearer to it than to the neighbours of that film frame."""
+    bad = []
+    for window in windows:
+        for frame, got in enumerate(window.result, window.first):
+            left = plan.left[frame]
+            own = apart(got, window.film[left])
+            if plan.weight[frame] or own < PLACE:
+                continue
+            others = [window.film[k] for k in (left - 1, left + 1) if k in window.film]
+            if any(apart(got, other) < PLACE_SHARE * own for other in others):
+                bad.append(frame)
+    return _verdict("Frames out of place", bad, _looked(windows))
+
+
+def _no_black(plan: Plan, windows: Sequence[Window]) -> Check:
+    bad = [
+        frame
+        for window in windows
+        for frame, got in enumerate(window.result, window.first)
+        if float(np.percentile(got, 98)) < BLACK
+        and float((expected(plan, window, frame) - got).max()) > BLACK_SOURCE
+    ]
+    return _verdict("Black frames not in the source", bad, _looked(windows))
+
+
+def _no_frozen(plan: Plan, windows: Sequence[Window]) -> Check:
+    """No stretch shows one picture while the film moves on.
+
+    Every frame of a stretch is compared with its first, so that a slow fade counts as movement.
+    """
+    bad: list[int] = []
+    for window in windows:
+        start = window.first
+        while start < window.end:
+            end = start + 1
+            while end < window.end and _result_moved(window, start, end) < STILL:
+                end += 1
+            film = max(
+                (_film_moved(plan, window, start, frame) for frame in range(start + 1, end)), default=0
+            )
+            if end - start >= FROZEN_FRAMES and film > MOVED:
+                bad += range(start, end)
+            start = end
+    return _verdict("Frozen frames not in the source", bad, _looked(windows))
+
+
+def _result_moved(window: Window, first: int, frame: int) -> float:
+    return moved(window.result[first - window.first], window.result[frame - window.first])
+
+
+def _film_moved(plan: Plan, window: Window, first: int, frame: int) -> float:
+    """How far the film moved at the least: a mixed frame may hold either film frame, as it must at a cut."""
+    return min(moved(a, b) for a in _shown(plan, window, first) for b in _shown(plan, window, frame))
+
+
+def _shown(plan: Plan, window: Window, frame: int) -> list[Levels]:
+    left = plan.left[frame]
+    frames = (left, left + 1) if plan.weight[frame] else (left,)
+    return [window.film[k] for k in frames if k in window.film]
+
+
+def _no_torn(plan: Plan, windows: Sequence[Window]) -> Check:
+    """No frame has a band of rows that belongs to something else while its other rows are right.
+
+    Between two film frames that differ, a mix by motion may differ from a plain mix by as much as they do.
+    """
+    bad = []
+    for window in windows:
+        for frame, got in enumerate(window.result, window.first):
+            allowed = np.full(len(got), TORN, np.float32)
+            if plan.weight[frame]:
+                allowed += row_errors(*_pair(plan, window, frame))
+            wrong = row_errors(got, expected(plan, window, frame)) > allowed
+            if longest_run(wrong) >= TORN_ROWS and not wrong.all():
+                bad.append(frame)
+    return _verdict("Torn frames", bad, _looked(windows))
+
+
+def _pair(plan: Plan, window: Window, frame: int) -> tuple[Levels, Levels]:
+    left = plan.left[frame]
+    return window.film[left], window.film[min(left + 1, plan.film.count - 1)]

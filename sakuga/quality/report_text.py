@@ -1,0 +1,102 @@
+"""The quality report as markdown."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sakuga.quality.words import duration_text, escaped, rate_text, share_text, size_text
+
+if TYPE_CHECKING:
+    from sakuga.quality.report import FileFacts, JobReport
+
+
+def markdown(report: "JobReport") -> str:
+    """The report for people; its first line is the verdict."""
+    parts = [
+        _verdict(report),
+        _table(("", "source", "result"), _facts(report.source, report.result)),
+        "## What was done",
+        "\n".join(f"- {escaped(sentence)}" for sentence in (*report.done, _work(report))),
+        "## Checks",
+        _table(
+            ("", "check", "value", "bound", "detail"),
+            (
+                ("ok" if c.passed else "**FAILED**", *map(escaped, (c.name, c.value, c.bound, c.detail)))
+                for c in sorted(report.checks, key=lambda check: check.passed)
+            ),
+        ),
+        "## Streams",
+        _table(
+            ("stream", "kind", "codec", "", "why"),
+            ((str(s.index), *map(escaped, (s.kind, s.codec, s.action, s.why))) for s in report.streams),
+        ),
+        "## Time",
+        _table(("stage", "time"), ((escaped(s.name), duration_text(s.seconds)) for s in report.stages)),
+        *_asked(report),
+        "Versions: " + ", ".join(escaped(f"{name} {value}") for name, value in report.versions.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdict(report: "JobReport") -> str:
+    name = escaped(report.result.name)
+    if report.passed:
+        return f"# Passed: {name}\n\nAll {len(report.checks)} checks passed."
+    failed = report.failed
+    return (
+        f"# Failed: {name}\n\n{len(failed)} of {len(report.checks)} checks failed: "
+        + ", ".join(escaped(check.name) for check in failed)
+        + "."
+    )
+
+
+def _facts(source: "FileFacts", result: "FileFacts") -> Iterable[tuple[str, str, str]]:
+    rows = (
+        ("name", lambda f: escaped(f.name)),
+        ("size", lambda f: size_text(f.size)),
+        ("container, codec", lambda f: f"{escaped(f.container)}, {escaped(f.codec)}"),
+        ("picture", lambda f: f"{f.width}x{f.height}" + _shape(f)),
+        ("frame rate", lambda f: rate_text(f.frame_rate) + ("" if f.constant_rate else ", variable")),
+        ("frames", lambda f: str(f.frames)),
+        ("duration", lambda f: duration_text(f.duration)),
+        ("samples", lambda f: escaped(f.pix_fmt)),
+        ("colour", lambda f: escaped(_colour(f))),
+        ("fields", lambda f: escaped(f.field_order)),
+        ("SHA-256", lambda f: f"`{f.sha256[:16]}`"),
+    )
+    for name, text in rows:
+        yield name, text(source), text(result)
+
+
+def _shape(facts: "FileFacts") -> str:
+    shape = "" if facts.sar == 1 else f", pixels {facts.sar.numerator}:{facts.sar.denominator}"
+    return shape + (f", turned {facts.rotation} degrees" if facts.rotation else "")
+
+
+def _colour(facts: "FileFacts") -> str:
+    tags = f"{facts.matrix} / {facts.primaries} / {facts.transfer}"
+    scale = "full" if facts.full_range else "limited"
+    return f"{tags}, {scale} range" + ("" if facts.tagged else " (untagged)")
+
+
+def _work(report: "JobReport") -> str:
+    work = report.work
+    total = work.computed + work.reused
+    fresh = work.chunks - work.cached_chunks
+    text = f"{work.chunks} chunks: {fresh} computed, {work.cached_chunks} taken from the cache."
+    if total:
+        text += f" Of {total} frames {work.computed} were computed and {work.reused} reused"
+        text += f" ({share_text(work.reused, total)})."
+    return text
+
+
+def _asked(report: "JobReport") -> list[str]:
+    if not report.asked:
+        return ["All options had their defaults."]
+    options = ", ".join(escaped(f"{name} = {value}") for name, value in report.asked.items())
+    return [f"Options: {options}"]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
