@@ -1,4 +1,4 @@
-"""`make demo`: enhance a clip, one that is given or a cartoon that is drawn here, and say where the result is."""
+"""`make demo`: enhance a clip, a given one or a cartoon that is drawn here, and say where the result is."""
 
 import subprocess
 import sys

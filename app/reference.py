@@ -1,0 +1,141 @@
+"""The reference tables of docs/options.md, made from the code: `python -m app.reference` writes them anew."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from app.cli import app
+from sakuga import errors
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.settings import Settings
+
+PAGE = Path("docs/options.md")
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A markdown table."""
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _values(field: FieldInfo) -> str:
+    """What a field may hold, in words."""
+    choices = [str(value) for value in get_args(field.annotation) if not isinstance(value, type)]
+    if choices and all(isinstance(value, str) for value in get_args(field.annotation)):
+        return ", ".join(f"`{value}`" for value in choices)
+    bounds = {
+        kind: getattr(rule, kind) for rule in field.metadata for kind in ("ge", "le") if hasattr(rule, kind)
+    }
+    if field.annotation is bool:
+        return "on or off"
+    if {"ge", "le"} <= bounds.keys():
+        return f"{bounds['ge']} to {bounds['le']}"
+    return {"scale": "1 to 4", "fps": "1 to 480"}.get(field.title or "", "")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None:
+        return "none"
+    if isinstance(field.default, bool):
+        return "on" if field.default else "off"
+    return f"`{field.default}`"
+
+
+def fields() -> str:
+    """Every field of an enhancement, with its flag."""
+    rows = [
+        (
+            f"`{name}`",
+            f"`--{name.replace('_', '-')}`",
+            _values(field),
+            _default(field),
+            field.description or "",
+        )
+        for name, field in EnhanceSpec.model_fields.items()
+    ]
+    return table(("Field", "Flag", "Values", "Default", "What it does"), rows)
+
+
+def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            yield from _settings(type(field.default), f"{prefix}{name.upper()}__")
+        else:
+            variable = str(field.validation_alias or f"{prefix}{name.upper()}")
+            yield f"`{variable}`", _default(field), field.description or ""
+
+
+def settings() -> str:
+    """Every setting, as the environment variable that sets it."""
+    home = ("`SAKUGA_HOME`", "`~/.sakuga`", "Folder of everything that is kept between runs.")
+    return table(("Variable", "Default", "What it is"), [home, *_settings(Settings, "SAKUGA_")])
+
+
+def _commands() -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def flags() -> dict[str, tuple[str, ...]]:
+    """The flags of every command."""
+    return {
+        name: tuple(
+            flag
+            for option in command.params
+            for flag in (*option.opts, *option.secondary_opts)
+            if flag.startswith("-")
+        )
+        for name, command in _commands().items()
+    }
+
+
+def commands() -> str:
+    """Every command with its flags."""
+    rows = [
+        (
+            f"`sakuga {name}`",
+            ", ".join(f"`{flag}`" for flag in given),
+            (_commands()[name].help or "").split("\n\n")[0].replace("\n", " "),
+        )
+        for name, given in flags().items()
+    ]
+    return table(("Command", "Flags", "What it does"), rows)
+
+
+def _tree(error: type[errors.SakugaError]) -> Iterator[type[errors.SakugaError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from _tree(child)
+
+
+def failures() -> str:
+    """Every kind of failure with its exit code."""
+    rows = [
+        (
+            f"`{error.__name__}`",
+            str(error.exit_code),
+            "yes" if error.retryable else "no",
+            (error.__doc__ or "").split("\n")[0],
+        )
+        for error in _tree(errors.SakugaError)
+        if error is not errors.SakugaError
+    ]
+    return table(("Error", "Exit code", "Tried again", "Meaning"), rows)
+
+
+TABLES = {"fields": fields, "settings": settings, "commands": commands, "failures": failures}
+
+
+def rewritten(page: str) -> str:
+    """The page with its tables made anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rewritten(PAGE.read_text()))
