@@ -3,9 +3,10 @@
 from fractions import Fraction
 
 from sakuga.enhance.plan import Geometry
-from sakuga.enhance.spec import MAX_SCALE, EnhanceSpec
+from sakuga.enhance.spec import MAX_SCALE, Codec, EnhanceSpec
 from sakuga.errors import LimitError, OptionError
 from sakuga.media.info import VideoStream
+from sakuga.media.upright import upright_sar, upright_size
 from sakuga.settings import Limits
 
 MAX_SAR = 8
@@ -14,8 +15,8 @@ MAX_SAR = 8
 MAX_SIDE = 16384
 """Longest side in pixels that x264 and SVT-AV1 take."""
 
-MIN_SIDE_AV1 = 64
-"""Shortest side in pixels that SVT-AV1 takes."""
+MIN_SIDE: dict[Codec, int] = {"hevc": 16, "av1": 64}
+"""Shortest side in pixels: x265's own bound, and the superblock that AV1 encoders of all releases take."""
 
 
 def pixel_aspect(video: VideoStream) -> Fraction:
@@ -23,15 +24,13 @@ def pixel_aspect(video: VideoStream) -> Fraction:
 
     A sample aspect ratio of 0, or one beyond `MAX_SAR` either way, is a broken header and counts as 1.
     """
-    sar = video.sar
-    if not Fraction(1, MAX_SAR) <= sar <= MAX_SAR:
-        return Fraction(1)
-    return 1 / sar if video.rotation in (90, 270) else sar
+    believed = Fraction(1, MAX_SAR) <= video.sar <= MAX_SAR
+    return upright_sar(video) if believed else Fraction(1)
 
 
 def display_size(video: VideoStream) -> tuple[Fraction, int]:
     """Size of the upright picture with square pixels: the height is kept, the width need not be whole."""
-    width, height = _upright(video)
+    width, height = upright_size(video)
     return width * pixel_aspect(video), height
 
 
@@ -55,12 +54,7 @@ def geometry(video: VideoStream, spec: EnhanceSpec, limits: Limits) -> Geometry:
     scale = spec.scale if spec.height is None else Fraction(spec.height, height)
     output = _even(width * scale), _even(height * scale)
     _check_size(output, spec, limits)
-    return Geometry(stored=(video.width, video.height), upright=_upright(video), output=output)
-
-
-def _upright(video: VideoStream) -> tuple[int, int]:
-    turned = video.rotation in (90, 270)
-    return (video.height, video.width) if turned else (video.width, video.height)
+    return Geometry(stored=(video.width, video.height), upright=upright_size(video), output=output)
 
 
 def _even(value: Fraction) -> int:
@@ -79,8 +73,9 @@ def _check_size(size: tuple[int, int], spec: EnhanceSpec, limits: Limits) -> Non
             f"The result would be {width}x{height}, but video codecs end at {MAX_SIDE} pixels a side; "
             "choose a smaller scale or height."
         )
-    if spec.codec == "av1" and min(size) < MIN_SIDE_AV1:
+    shortest = MIN_SIDE.get(spec.codec, 2)
+    if min(size) < shortest:
         raise OptionError(
-            f"The result would be {width}x{height}, but AV1 needs {MIN_SIDE_AV1} pixels a side at least; "
-            "choose a larger scale or another codec."
+            f"The result would be {width}x{height}, but {spec.codec} needs {shortest} pixels a side at "
+            "least; choose a larger scale or another codec."
         )

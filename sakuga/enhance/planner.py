@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from sakuga.enhance.cuts import chunks_at, cut_points
-from sakuga.enhance.geometry import display_size, geometry
+from sakuga.enhance.geometry import geometry
 from sakuga.enhance.plan import Geometry, Plan
 from sakuga.enhance.resample import output_count, sources
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import ContractError, HdrError, LimitError, OptionError, UnreadableMediaError
-from sakuga.media.encode import choose_layout
-from sakuga.media.film import Film, FilmTrack, upright_layout
+from sakuga.media.codecs import EncodeSettings, choose_layout, encoder_options
+from sakuga.media.film import Film, FilmTrack
 from sakuga.media.info import MediaInfo, PixelLayout, VideoStream
 from sakuga.media.packets import PacketIndex
 from sakuga.media.timing import MAX_TIMESCALE, common_unit, ticks
+from sakuga.media.upright import upright_layout
 from sakuga.settings import Limits
+
+MAX_RATE_AV1 = 240
+"""Most frames per second that SVT-AV1 takes."""
 
 
 def check_request(info: MediaInfo, spec: EnhanceSpec, limits: Limits) -> None:
@@ -22,7 +26,7 @@ def check_request(info: MediaInfo, spec: EnhanceSpec, limits: Limits) -> None:
 
     Raises:
         HdrError: the source is PQ or HLG and `spec.tonemap` is off.
-        OptionError: the result's size or frame rate cannot be made.
+        OptionError: the result's size, frame rate, depth or preset cannot be made.
         LimitError: the result is larger or longer than the limits allow.
     """
     if info.video.hdr and not spec.tonemap:
@@ -30,9 +34,11 @@ def check_request(info: MediaInfo, spec: EnhanceSpec, limits: Limits) -> None:
             f"The source has high dynamic range ({info.video.hdr.upper()}); "
             "add --tonemap to turn it into standard dynamic range."
         )
-    geometry(info.video, spec, limits)
+    size = geometry(info.video, spec, limits)
+    _check_preset(spec, _layout(info.video, spec, size), info.video)
+    _check_rate(spec.fps or info.video.frame_rate, spec, limits)
     if spec.fps is not None:
-        _check_rate(spec.fps, limits)
+        _check_exact(spec.fps)
         _check_count(int(info.video.duration * spec.fps), limits)
 
 
@@ -60,6 +66,8 @@ def make_plan(
     check_request(info, spec, limits)
     _check_track(track)
     resampled = spec.fps is not None and spec.fps != track.rate
+    if track.rate is not None:
+        _check_rate(spec.fps or track.rate, spec, limits)
     rate = spec.fps if resampled else track.rate
     offset = track.times[0] * track.time_base - info.start
     if offset < 0:
@@ -90,12 +98,31 @@ def make_plan(
     )
 
 
-def _check_rate(fps: Fraction, limits: Limits) -> None:
+def _check_preset(spec: EnhanceSpec, layout: PixelLayout, video: VideoStream) -> None:
+    settings = EncodeSettings(
+        codec=spec.codec,
+        quality=spec.quality,
+        preset=spec.preset,
+        hardware=spec.hardware,
+        container=spec.container,
+    )
+    encoder_options(settings, layout, video.colour)
+
+
+def _check_rate(fps: Fraction, spec: EnhanceSpec, limits: Limits) -> None:
     if fps > limits.max_frame_rate:
         raise LimitError(
             f"{float(fps):g} frames per second are more than the {limits.max_frame_rate:g} that the setting "
-            "limits.max_frame_rate allows."
+            "limits.max_frame_rate allows; ask for a lower frame rate."
         )
+    if spec.codec == "av1" and fps > MAX_RATE_AV1:
+        raise OptionError(
+            f"AV1 ends at {MAX_RATE_AV1} frames per second, and the result would have {float(fps):g}; "
+            "ask for a lower frame rate or choose another codec."
+        )
+
+
+def _check_exact(fps: Fraction) -> None:
     if max(fps.numerator, fps.denominator) > MAX_TIMESCALE:
         raise OptionError(
             f"No container can hold {fps} frames per second; give a simpler fraction, such as 24000/1001."
@@ -158,6 +185,5 @@ def _cheap_starts(left: Sequence[int], film: Film, packets: PacketIndex) -> list
 
 
 def _layout(video: VideoStream, spec: EnhanceSpec, size: Geometry) -> PixelLayout:
-    width, height = display_size(video)
-    enlargement = Fraction(size.output[0] * size.output[1]) / (width * height)
-    return choose_layout(upright_layout(video), enlargement, spec.codec, spec.hardware, spec.bit_depth)
+    grown = (Fraction(after, before) for after, before in zip(size.output, size.upright, strict=True))
+    return choose_layout(upright_layout(video), min(grown), spec.codec, spec.hardware, spec.bit_depth)

@@ -7,13 +7,6 @@ from sakuga.media.film import Film, FilmTrack
 from sakuga.media.info import VideoStream
 from sakuga.media.packets import PacketIndex
 
-STANDARD_RATES = (
-    *(Fraction(rate) for rate in (8, 10, 12, 15, 16, 18, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 240)),
-    *(Fraction(1000 * rate, 1001) for rate in (12, 15, 24, 30, 48, 60, 120, 240)),
-    Fraction(25, 2),
-)
-"""Frame rates that video is made at: SMPTE ST 12-1 and the rates of film, of drawings on twos, of screens."""
-
 MAX_TIMESCALE = 2**31 - 1
 """Most ticks per second that MP4 and ffmpeg hold: both keep them as a signed number of 32 bits."""
 
@@ -33,21 +26,6 @@ def ticks(value: Fraction, unit: Fraction) -> int:
     """`value` as a number of `unit`; the nearest one, the later of two, where it is no whole number."""
     count = value / unit
     return (2 * count.numerator + count.denominator) // (2 * count.denominator)
-
-
-def nearest_standard_rate(rate: Fraction, tolerance: Fraction = Fraction(1, 5000)) -> Fraction | None:
-    """The standard rate that a measured one stands for.
-
-    Args:
-        rate: frames per second, as measured.
-        tolerance: relative error that is allowed. The default tells 24 from 24000/1001, which are a
-            thousandth apart, with room on both sides.
-
-    Returns:
-        The nearest standard rate, None where none is near enough.
-    """
-    best = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
-    return best if abs(best - rate) <= tolerance * best else None
 
 
 def regular_track(film: Film, start: Fraction, rate: Fraction) -> FilmTrack:

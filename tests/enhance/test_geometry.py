@@ -90,7 +90,8 @@ def test_a_side_longer_than_codecs_hold_is_refused() -> None:
         output({}, width=8200, height=64)
 
 
-def test_av1_refuses_pictures_smaller_than_its_blocks() -> None:
-    assert output({"codec": "av1"}, width=64, height=32) == (128, 64)
-    with pytest.raises(OptionError, match="AV1"):
-        output({"codec": "av1"}, width=64, height=30)
+@pytest.mark.parametrize(("codec", "shortest"), [("hevc", 16), ("av1", 64)])
+def test_pictures_smaller_than_a_codecs_blocks_are_refused(codec: str, shortest: int) -> None:
+    assert output({"codec": codec}, width=shortest, height=shortest // 2) == (2 * shortest, shortest)
+    with pytest.raises(OptionError, match=f"{codec} needs {shortest}"):
+        output({"codec": codec}, width=shortest, height=shortest // 2 - 1)

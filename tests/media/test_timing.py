@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sakuga.media.film import Film
-from sakuga.media.timing import common_unit, nearest_standard_rate, progressive_track, regular_track, ticks
+from sakuga.media.timing import common_unit, progressive_track, regular_track, ticks
 from tests.enhance.given import packets, regular_packets, video
 
 RATES = [Fraction(r) for r in ("24000/1001", "24", "25", "30000/1001", "60", "45000/1499", "25/2")]
@@ -55,15 +55,3 @@ def test_a_stream_that_only_claims_a_constant_rate_keeps_its_times() -> None:
     track = progressive_track(video(frame_rate=Fraction(24), constant_rate=True), index)
     assert track.rate is None
     assert track.times == (0, 42, 83, 167, 208)
-
-
-@pytest.mark.parametrize("rate", RATES[:5])
-def test_a_rate_measured_over_a_second_of_milliseconds_is_the_standard_one(rate: Fraction) -> None:
-    frames = 60 * round(rate)
-    measured = frames / Fraction(round(1000 * frames / rate), 1000)
-    assert nearest_standard_rate(measured) == rate
-
-
-def test_an_odd_rate_stands_for_no_standard_one() -> None:
-    assert nearest_standard_rate(Fraction(45000, 1499), Fraction(1, 100_000)) is None
-    assert nearest_standard_rate(Fraction(27)) is None
