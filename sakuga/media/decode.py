@@ -1,0 +1,257 @@
+"""Frames in: decoded pictures by their number, and which frames of a damaged file decode at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from sakuga.errors import ContractError, DamagedMediaError
+from sakuga.media.colour import Unpacker
+from sakuga.media.info import VideoStream
+from sakuga.media.open import open_media
+from sakuga.media.packets import PacketIndex, packets_of
+from sakuga.media.picture import Picture
+from sakuga.settings import Limits
+
+MAX_STEPS_BACK = 4
+"""Keyframes to go back when a seek lands too late, before starting over from the beginning."""
+
+
+def prepare_decoder(container: InputContainer, index: int, limits: Limits, *, threads: int = 0) -> None:
+    """Set up a stream's decoder: frame threads, the pixel limit, and errors that are told.
+
+    Args:
+        container: freshly opened.
+        index: the video stream.
+        limits: its pixel limit holds in the decoder too.
+        threads: how many; 0 for as many as there are cores.
+    """
+    context = (
+        container.streams.video[0].codec_context if index < 0 else container.streams[index].codec_context
+    )
+    context.thread_type = "AUTO" if threads != 1 else "SLICE"
+    context.thread_count = threads
+    context.options = {"max_pixels": str(limits.max_pixels)}
+
+
+def decoded_frames(container: InputContainer, index: int) -> Iterator[VideoFrame]:
+    """Every frame that the decoder gives, in its order, going on after errors."""
+    stream = container.streams[index]
+    assert isinstance(stream, av.VideoStream)
+    for packet in packets_of(container, stream=index):
+        yield from _decode(stream, packet)
+    yield from _decode(stream, None)
+
+
+def _decode(stream: av.VideoStream, packet: av.Packet | None) -> list[VideoFrame]:  # type: ignore[type-arg]
+    try:
+        return stream.decode(packet)
+    except av.error.EOFError:
+        return []
+    except av.error.FFmpegError:
+        # The frame that is missing now is found missing by its number.
+        return []
+
+
+def good_times(container: InputContainer, index: int) -> NDArray[np.int64]:
+    """Times of the frames that decode without an error, increasing, from a pass over the whole stream."""
+    size: tuple[int, int] | None = None
+    times: list[int] = []
+    for frame in decoded_frames(container, index):
+        size = size or (frame.width, frame.height)
+        time = frame_time(frame)
+        if time is not None and not frame.is_corrupt and (frame.width, frame.height) == size:
+            times.append(time)
+    return np.unique(np.array(times, np.int64))
+
+
+def frame_time(frame: VideoFrame) -> int | None:
+    """A frame's time in ticks of its stream; where the container has none, that of its packet."""
+    return frame.pts if frame.pts is not None else frame.dts
+
+
+class FrameReader:
+    """Decoded frames by their number, exactly; a context manager.
+
+    Frames are found by the times in the packet index, never by counting, so that a seek gives the same
+    pictures as reading from the start.
+
+    Attributes:
+        concealed: with `salvage`, how many frames were replaced by the one before.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        video: VideoStream,
+        packets: PacketIndex,
+        *,
+        limits: Limits,
+        salvage: bool = False,
+        threads: int = 0,
+    ) -> None:
+        self._path, self._video, self._packets = path, video, packets
+        self._limits, self._salvage, self._threads = limits, salvage, threads
+        self._unpacker = Unpacker(video.layout, full_range=video.colour.full_range)
+        self._keys = np.flatnonzero(packets.keyframe)
+        self._next = 0
+        self._ahead: tuple[int, VideoFrame] | None = None
+        self._last: Picture | None = None
+        self._container: InputContainer | None = None
+        self._frames: Iterator[tuple[int, VideoFrame]] = iter(())
+        self.concealed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; reading again opens it anew."""
+        self._frames, self._ahead, self._next, self._last = iter(()), None, 0, None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def read(self, first: int, end: int) -> Iterator[Picture]:
+        """Pictures of the decoded frames [first, end), in `video.layout`, as stored.
+
+        A read that goes on where the last one ended does not seek.
+
+        Raises:
+            DamagedMediaError: a frame does not decode, or comes in another size; the message says which.
+            ContractError: the range is not within the stream.
+        """
+        if not 0 <= first <= end <= len(self._packets):
+            raise ContractError(
+                f"Frames {first} to {end} were asked for, but {self._path} has {len(self._packets)}."
+            )
+        for number in range(first, end):
+            if self._container is None or number != self._next:
+                self._go_to(number)
+            self._next = number + 1
+            yield self._picture(number)
+
+    def _picture(self, number: int) -> Picture:
+        frame = self._take(number)
+        if frame is not None and (frame.width, frame.height) != (self._video.width, self._video.height):
+            if not self._salvage:
+                raise DamagedMediaError(
+                    f"The picture of {self._path} changes from {self._video.width}x{self._video.height} to "
+                    f"{frame.width}x{frame.height} at {self._where(number)}; such a file has to be split "
+                    "there first."
+                )
+            frame = None
+        if frame is not None and (self._salvage or not frame.is_corrupt):
+            self._last = self._unpacker.picture(frame)
+            return self._last
+        if not self._salvage:
+            raise DamagedMediaError(
+                f"{self._path} is damaged: {self._where(number)} does not decode; use --salvage to enhance "
+                "what does."
+            )
+        self.concealed += 1
+        if self._last is None:
+            self._last = self._earlier(number)
+        return self._last
+
+    def _take(self, number: int) -> VideoFrame | None:
+        """The decoded frame of this number, or None where it does not come."""
+        while True:
+            if self._ahead is None:
+                self._ahead = next(self._frames, None)
+            if self._ahead is None or self._ahead[0] > number:
+                return None
+            found, frame = self._ahead
+            self._ahead = None
+            if found == number:
+                return frame
+
+    def _earlier(self, number: int) -> Picture:
+        """The nearest picture before (or, at the start, after) this number that decodes."""
+        others = [*range(number - 1, -1, -1), *range(number + 1, len(self._packets))]
+        for other in others:
+            with FrameReader(
+                self._path, self._video, self._packets, limits=self._limits, threads=self._threads
+            ) as reader:
+                try:
+                    return next(reader.read(other, other + 1))
+                except DamagedMediaError:
+                    continue
+        raise DamagedMediaError(f"No frame of {self._path} decodes; it cannot be enhanced.")
+
+    def _where(self, number: int) -> str:
+        seconds = float(int(self._packets.pts[number]) * self._packets.time_base - self._video.start)
+        return f"frame {number} at {seconds:.3f} s"
+
+    def _go_to(self, number: int) -> None:
+        """Stand where the next frame that comes is this one or an earlier one."""
+        self._last = None
+        before = self._keys[: int(np.searchsorted(self._keys, number, side="right"))]
+        for key in before[: -MAX_STEPS_BACK - 1 : -1]:
+            # From a keyframe near the start, opening anew is as fast and needs no index.
+            if key == 0:
+                break
+            if self._land(int(key), number):
+                return
+        self._restart()
+        self._frames = self._numbered(None)
+
+    def _restart(self) -> None:
+        self.close()
+        self._container = open_media(self._path, self._limits)
+        prepare_decoder(self._container, self._video.index, self._limits, threads=self._threads)
+
+    def _land(self, key: int, number: int) -> bool:
+        """Seek to a keyframe; whether the wanted frame comes from there."""
+        if self._container is None:
+            self._restart()
+        assert self._container is not None
+        try:
+            self._container.seek(
+                int(self._packets.pts[key]), backward=True, stream=self._container.streams[self._video.index]
+            )
+        except av.error.FFmpegError:
+            return False
+        self._ahead = None
+        self._frames = self._numbered(number)
+        while True:
+            self._ahead = next(self._frames, None)
+            if self._ahead is None or self._ahead[0] > number:
+                return False
+            if self._ahead[0] == number:
+                return True
+
+    def _numbered(self, latest: int | None) -> Iterator[tuple[int, VideoFrame]]:
+        """Decoded frames with their numbers; ends at once where a seek went past the frame `latest`."""
+        assert self._container is not None
+        stream = self._container.streams[self._video.index]
+        assert isinstance(stream, av.VideoStream)
+        for packet in packets_of(self._container, stream=stream.index):
+            if latest is not None:
+                time = packet.pts if packet.pts is not None else packet.dts
+                if not packet.is_keyframe or time is None:
+                    continue
+                if time > self._packets.pts[latest]:
+                    return
+                latest = None
+            yield from self._known(_decode(stream, packet))
+        yield from self._known(_decode(stream, None))
+
+    def _known(self, frames: list[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
+        pts = self._packets.pts
+        for frame in frames:
+            time = frame_time(frame)
+            number = int(np.searchsorted(pts, time)) if time is not None else len(pts)
+            if number < len(pts) and pts[number] == time:
+                yield number, frame

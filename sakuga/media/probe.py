@@ -1,0 +1,404 @@
+"""What a source holds, exactly, and which frames it will show."""
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import AttachmentStream, Disposition, Stream
+from av.video.frame import VideoFrame
+
+from sakuga.errors import DamagedMediaError, LimitError, TruncatedMediaError, UnreadableMediaError
+from sakuga.media.colour import HDR, colour_of, has_alpha, is_rgb, working_layout
+from sakuga.media.decode import decoded_frames, frame_time, good_times, prepare_decoder
+from sakuga.media.info import (
+    AudioStream,
+    Chapter,
+    FieldOrder,
+    MediaInfo,
+    OtherStream,
+    SubtitleStream,
+    VideoStream,
+)
+from sakuga.media.open import open_media
+from sakuga.media.packets import PacketIndex, PacketScan, scan_packets
+from sakuga.media.rates import constant_rate, mean_rate
+from sakuga.media.rotation import orientation
+from sakuga.media.structure import missing_bytes
+from sakuga.settings import Limits
+
+HEAD_FRAMES = 8
+"""Frames that are decoded to see that the packets tell the truth."""
+LATE_SECONDS, LATE_SHARE = Fraction(1), Fraction(2, 100)
+"""How much earlier than its header says a Matroska file may end: headers are rounded and count silence."""
+HEADER_DURATION = ("matroska", "flv", "asf", "avi", "nut")
+"""Containers whose duration is written in the header, not measured from the file as it is."""
+BITMAP_SUBTITLES = ("hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub")
+MPEG1_SITING = ("mpeg1video", "mjpeg", "h261", "h263", "flv")
+FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A source: what it holds, its frames, and with `salvage` what is wrong with it.
+
+    `truncated` is a sentence where the file ends early, else None; `lost_frames` counts frames that the
+    packets announce but that do not decode.
+    """
+
+    info: MediaInfo
+    packets: PacketIndex
+    truncated: str | None = None
+    lost_frames: int = 0
+
+
+def probe(path: Path, limits: Limits, *, salvage: bool = False) -> Probed:
+    """Find out what a source holds from its packets; only its first frames are decoded.
+
+    Args:
+        path: the source.
+        limits: what it may be at most.
+        salvage: take a file that ends early or is damaged; the whole video is decoded once to see which
+            frames are good, and only those are in the index.
+
+    Raises:
+        UnreadableMediaError: not a video, no video stream, or no decoder for it.
+        UnsafeMediaError: it names other files.
+        LimitError: larger, longer or stranger than the limits.
+        TruncatedMediaError: it ends before its header says it does, without `salvage`.
+        DamagedMediaError: none of its first frames decodes, or none at all with `salvage`.
+    """
+    path = path.expanduser().absolute()
+    with open_media(path, limits) as container:
+        stream = _choose_video(container, path)
+        _check_header(container, stream, path, limits)
+        head = _head(path, stream.index, limits)
+        scan = scan_packets(container, stream.index, max_frames=limits.max_frames)
+        scan, lost = _shown_frames(scan, head, path, stream, limits, salvage=salvage)
+        if not len(scan.pts):
+            raise DamagedMediaError(f"No frame of {path} can be decoded; it has to be copied again.")
+        truncated = _truncated(container, stream, scan, path)
+        if truncated and not salvage:
+            raise TruncatedMediaError(truncated)
+        info, packets = _describe(container, stream, scan, head[0] if head else None, path)
+    _check_found(info, path, limits)
+    return Probed(info, packets, truncated, lost)
+
+
+def _choose_video(container: InputContainer, path: Path) -> av.VideoStream:
+    """The default video stream, else the largest; covers and stills do not count."""
+    videos = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & (Disposition.attached_pic | Disposition.still_image)
+    ]
+    if not videos:
+        raise UnreadableMediaError(f"{path} has no video stream; give a file with a picture that moves.")
+    usable = [stream for stream in videos if stream.codec_context is not None]
+    if not usable:
+        raise UnreadableMediaError(f"No decoder here knows the video in {path}; convert it first.")
+
+    def rank(stream: av.VideoStream) -> tuple[bool, int, int]:
+        default = bool(stream.disposition & Disposition.default)
+        return default, stream.width * stream.height, -stream.index
+
+    return max(usable, key=rank)
+
+
+def _check_header(container: InputContainer, stream: av.VideoStream, path: Path, limits: Limits) -> None:
+    if stream.width * stream.height > limits.max_pixels:
+        raise LimitError(
+            f"{path} has frames of {stream.width}x{stream.height}, more than the limit of {limits.max_pixels} "
+            "pixels (SAKUGA_LIMITS__MAX_PIXELS)."
+        )
+    if stream.width <= 0 or stream.height <= 0 or stream.format is None:
+        raise UnreadableMediaError(f"The video in {path} cannot be decoded; its header has no picture size.")
+    if container.duration is not None:
+        _check_duration(Fraction(container.duration, av.time_base), path, limits)
+    if stream.frames > limits.max_frames:
+        raise LimitError(
+            f"{path} has {stream.frames} frames, more than the limit of {limits.max_frames} "
+            "(SAKUGA_LIMITS__MAX_FRAMES)."
+        )
+
+
+def _check_duration(duration: Fraction, path: Path, limits: Limits) -> None:
+    if duration > Fraction(limits.max_duration):
+        raise LimitError(
+            f"{path} lasts {float(duration):.0f} s, longer than the limit of {limits.max_duration:.0f} s "
+            "(SAKUGA_LIMITS__MAX_DURATION)."
+        )
+
+
+def _check_found(info: MediaInfo, path: Path, limits: Limits) -> None:
+    _check_duration(info.duration, path, limits)
+    if info.video.frame_rate > Fraction(limits.max_frame_rate):
+        raise LimitError(
+            f"{path} has {float(info.video.frame_rate):.0f} frames per second, more than the limit of "
+            f"{limits.max_frame_rate:g} (SAKUGA_LIMITS__MAX_FRAME_RATE)."
+        )
+
+
+def _head(path: Path, index: int, limits: Limits) -> list[VideoFrame]:
+    """The first frames that decode."""
+    with open_media(path, limits) as container:
+        prepare_decoder(container, index, limits, threads=1)
+        frames = []
+        for frame in decoded_frames(container, index):
+            frames.append(frame)
+            if len(frames) == HEAD_FRAMES:
+                break
+        return frames
+
+
+def _shown_frames(
+    scan: PacketScan,
+    head: list[VideoFrame],
+    path: Path,
+    stream: av.VideoStream,
+    limits: Limits,
+    *,
+    salvage: bool,
+) -> tuple[PacketScan, int]:
+    """The frames that will come out of the decoder, and how many of the announced ones are lost."""
+    if not head and not salvage:
+        if not len(scan.pts):
+            raise UnreadableMediaError(f"The video stream of {path} has no frames; give another file.")
+        raise DamagedMediaError(
+            f"The first frames of {path} do not decode; use --salvage to enhance what does."
+        )
+    times = [frame_time(frame) for frame in head]
+    # Frames before the first keyframe, in time, may lean on frames that the file does not have.
+    kept = (scan.pts >= scan.lead) | np.isin(scan.pts, [time for time in times if time is not None])
+    if len(times) < HEAD_FRAMES or (times[-1] is not None and times[-1] >= scan.lead):
+        scan = replace(scan, pts=scan.pts[kept], keyframe=scan.keyframe[kept])
+    elif not kept.all():
+        scan.exact = False
+    whole = not any(frame.is_corrupt for frame in head)
+    told = times == scan.pts[: len(times)].tolist()
+    if scan.exact and (told or not whole) and not salvage:
+        return scan, 0
+    with open_media(path, limits) as container:
+        prepare_decoder(container, stream.index, limits)
+        good = good_times(container, stream.index)
+    lost = int(np.setdiff1d(scan.pts, good).size) if scan.exact and told else 0
+    keyframe = np.isin(good, scan.pts[scan.keyframe])
+    return replace(scan, pts=good, keyframe=keyframe), lost
+
+
+def _truncated(container: InputContainer, stream: av.VideoStream, scan: PacketScan, path: Path) -> str | None:
+    """A sentence that says where the file ends early, or None."""
+    ends = [
+        seen.end * base
+        for number, seen in scan.streams.items()
+        if seen.end is not None and (base := container.streams[number].time_base) is not None
+    ]
+    last = max(ends)
+    lacking = missing_bytes(path)
+    start = Fraction(container.start_time or 0, av.time_base)
+    names = container.format.name.split(",")
+    declared = None
+    if container.duration is not None and any(name in HEADER_DURATION for name in names):
+        declared = Fraction(container.duration, av.time_base)
+    late = declared is not None and declared - (last - min(start, Fraction(0))) > max(
+        LATE_SECONDS, LATE_SHARE * declared
+    )
+    if not (lacking or late or scan.broken):
+        return None
+    base = stream.time_base
+    assert base is not None
+    reached = float((int(scan.pts[-1]) - int(scan.pts[0])) * base)
+    if lacking:
+        why = f"{lacking} bytes are missing at its end"
+    elif late and declared is not None:
+        why = f"its header says {float(declared):.3f} s"
+    else:
+        why = f"reading it fails ({scan.broken})"
+    return (
+        f"{path} is cut off after {reached:.3f} s of video ({why}); get a complete copy, or use --salvage to "
+        "enhance what is there."
+    )
+
+
+def _describe(
+    container: InputContainer, stream: av.VideoStream, scan: PacketScan, frame: VideoFrame | None, path: Path
+) -> tuple[MediaInfo, PacketIndex]:
+    base = stream.time_base
+    assert base is not None
+    video, end = _video(stream, scan, frame, base)
+    packets = PacketIndex(base, scan.pts, scan.keyframe, end)
+    audio = tuple(_audio(one, scan) for one in container.streams.audio)
+    starts = [video.start, *(one.start for one in audio if one.start is not None)]
+    ends = [video.start + video.duration]
+    ends += [one.start + one.duration for one in audio if one.start is not None and one.duration is not None]
+    start = min(starts)
+    info = MediaInfo(
+        container=container.format.name,
+        size=path.stat().st_size,
+        start=start,
+        duration=max(ends) - start,
+        video=video,
+        audio=audio,
+        subtitles=tuple(_subtitle(one) for one in container.streams.subtitles),
+        others=tuple(_other(one) for one in container.streams if _is_other(one, stream.index)),
+        chapters=_chapters(container),
+        metadata=dict(container.metadata),
+    )
+    return info, packets
+
+
+def _video(
+    stream: av.VideoStream, scan: PacketScan, frame: VideoFrame | None, base: Fraction
+) -> tuple[VideoStream, int]:
+    """The video stream, and when its last frame stops being shown, in ticks."""
+    context = stream.codec_context
+    pixels = frame.format if frame is not None else stream.format
+    width, height = (frame.width, frame.height) if frame is not None else (stream.width, stream.height)
+    rate, constant, end = _timing(stream, scan, base)
+    rgb = is_rgb(pixels)
+    colour = colour_of(
+        _tags(stream, frame),
+        (width, height),
+        rgb=rgb,
+        full=pixels.name.startswith("yuvj"),
+        mpeg1=context.codec.canonical_name in MPEG1_SITING,
+    )
+    rotation, flipped = orientation(frame)
+    start = int(scan.pts[0]) * base
+    video = VideoStream(
+        index=stream.index,
+        codec=context.codec.canonical_name,
+        width=width,
+        height=height,
+        pix_fmt=pixels.name,
+        layout=working_layout(pixels),
+        rgb=rgb,
+        alpha=has_alpha(pixels),
+        time_base=base,
+        start=start,
+        duration=end * base - start,
+        frame_rate=rate,
+        constant_rate=constant,
+        frames=len(scan.pts),
+        sar=_aspect(stream),
+        rotation=rotation,
+        flipped=flipped,
+        field_order=_field_order(stream, frame),
+        colour=colour,
+        hdr=HDR.get(colour.transfer),
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title"),
+    )
+    return video, end
+
+
+def _timing(stream: av.VideoStream, scan: PacketScan, base: Fraction) -> tuple[Fraction, bool, int]:
+    """Frame rate, whether it is constant, and the end of the last frame in ticks."""
+    pts, last = scan.pts, scan.last
+    announced = (stream.base_rate, stream.average_rate, stream.guessed_rate, stream.codec_context.framerate)
+    usable = [rate for rate in announced if rate]
+    if len(pts) == 1:
+        rate = usable[0] if usable else 1 / (last * base) if last else Fraction(25)
+        return rate, True, int(pts[0]) + (last or max(1, round(1 / (rate * base))))
+    exact = constant_rate(pts, base, usable)
+    rate = exact or mean_rate(pts, base)
+    step = 1 / (rate * base)
+    if exact is None:
+        return rate, False, int(pts[-1]) + (last or max(1, round(step)))
+    # The end of a constant stream is on the grid too, unless the last frame is held on purpose.
+    held = last > 2 * step
+    return rate, True, int(pts[-1]) + last if held else math.floor(pts[0] + len(pts) * step + Fraction(1, 2))
+
+
+def _tags(stream: av.VideoStream, frame: VideoFrame | None) -> tuple[int, int, int, int]:
+    """Matrix, primaries, transfer and range: the container's, and the decoder's where it has none."""
+    context = stream.codec_context
+    said = (context.colorspace, context.color_primaries, context.color_trc, context.color_range)
+    if frame is None:
+        return said
+    seen = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
+    missing = ((2,), (0, 2), (0, 2), (0,))
+    pairs = [b if a in none else a for a, b, none in zip(said, seen, missing, strict=True)]
+    return pairs[0], pairs[1], pairs[2], pairs[3]
+
+
+def _aspect(stream: av.VideoStream) -> Fraction:
+    aspect = stream.sample_aspect_ratio
+    return aspect if aspect is not None and aspect > 0 else Fraction(1)
+
+
+def _field_order(stream: av.VideoStream, frame: VideoFrame | None) -> FieldOrder:
+    order = FIELD_ORDERS.get(stream.codec_context.field_order, "unknown")
+    if frame is not None and order in ("unknown", "progressive"):
+        if frame.interlaced_frame:
+            return "unknown" if order == "progressive" else order
+        return "progressive"
+    return order
+
+
+def _audio(stream: av.AudioStream, scan: PacketScan) -> AudioStream:
+    seen, base = scan.streams[stream.index], stream.time_base or Fraction(1, 1000)
+    context: av.AudioCodecContext | None = stream.codec_context
+    start = seen.start
+    if start is not None and stream.start_time is not None and stream.start_time > start:
+        start = stream.start_time  # what comes before is the encoder's priming, which players skip
+    return AudioStream(
+        index=stream.index,
+        codec=_codec(stream) or "unknown",
+        sample_rate=context.sample_rate if context else 0,
+        channels=context.channels if context else 0,
+        layout=context.layout.name if context else "",
+        start=None if start is None else start * base,
+        duration=None if start is None or seen.end is None else max(0, seen.end - start) * base,
+        bit_rate=(context.bit_rate if context else None) or None,
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title"),
+        default=bool(stream.disposition & Disposition.default),
+    )
+
+
+def _codec(stream: Stream) -> str | None:
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
+
+
+def _subtitle(stream: Stream) -> SubtitleStream:
+    codec = _codec(stream) or "unknown"
+    return SubtitleStream(
+        index=stream.index,
+        codec=codec,
+        kind="bitmap" if codec in BITMAP_SUBTITLES else "text",
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title"),
+    )
+
+
+def _is_other(stream: Stream, enhanced: int) -> bool:
+    return stream.index != enhanced and stream.type not in ("audio", "subtitle")
+
+
+def _other(stream: Stream) -> OtherStream:
+    kind: Literal["video", "cover", "data", "attachment"] = "data"
+    if stream.type == "video":
+        kind = "cover" if stream.disposition & Disposition.attached_pic else "video"
+    elif stream.type == "attachment":
+        kind = "attachment"
+    mime = stream.mimetype if isinstance(stream, AttachmentStream) else None
+    return OtherStream(
+        index=stream.index,
+        kind=kind,
+        codec=_codec(stream),
+        name=stream.metadata.get("filename"),
+        mime=mime or stream.metadata.get("mimetype"),
+    )
+
+
+def _chapters(container: InputContainer) -> tuple[Chapter, ...]:
+    return tuple(
+        Chapter(start=one["start"] * base, end=one["end"] * base, title=one["metadata"].get("title"))
+        for one in container.chapters()
+        if (base := one["time_base"]) is not None and one["end"] >= one["start"]
+    )
