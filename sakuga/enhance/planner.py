@@ -65,25 +65,25 @@ def make_plan(
     """
     check_request(info, spec, limits)
     _check_track(track)
-    resampled = spec.fps is not None and spec.fps != track.rate
-    if track.rate is not None:
-        _check_rate(spec.fps or track.rate, spec, limits)
-    rate = spec.fps if resampled else track.rate
+    rate = track.rate if spec.fps is None else spec.fps
+    if rate is not None:
+        _check_rate(rate, spec, limits)
     offset = track.times[0] * track.time_base - info.start
     if offset < 0:
         raise ContractError(f"The picture starts {-offset} s before the earliest stream of its container.")
-    if resampled and rate is not None:
-        count = output_count(track, rate)
+    if spec.fps is None or spec.fps == track.rate:
+        count = len(track.times)
         _check_count(count, limits)
-        left, weight = sources(track, rate, count, spec.interpolation)
-        time_base, times, end = _regular(offset, rate, count)
-    else:
-        _check_count(len(track.times), limits)
-        left, weight = tuple(range(len(track.times))), (0,) * len(track.times)
+        left, weight = tuple(range(count)), (0,) * count
         time_base, times, end = _kept(track, offset)
-    size = geometry(info.video, spec, limits)
+    else:
+        count = output_count(track, spec.fps)
+        _check_count(count, limits)
+        left, weight = sources(track, spec.fps, count, spec.interpolation)
+        time_base, times, end = _regular(offset, spec.fps, count)
     length = Fraction(spec.chunk_seconds).limit_denominator(10**6) / time_base
     cuts = cut_points(times, end, length, _cheap_starts(left, track.film, packets))
+    size = geometry(info.video, spec, limits)
     return Plan(
         time_base=time_base,
         times=times,
