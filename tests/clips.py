@@ -74,8 +74,9 @@ def make_clip(
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
-        stream.time_base = time_base or 1 / rate
-        stream.codec_context.time_base = stream.time_base
+        base = time_base or 1 / rate  # writing the header changes the stream's own
+        stream.time_base = base
+        stream.codec_context.time_base = base
         sound = container.add_stream("aac", rate=48000) if audio_seconds else None
         assert sound is None or isinstance(sound, av.AudioStream)
         if prepare:
@@ -83,7 +84,7 @@ def make_clip(
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(draw(number, *size), format="rgb24").reformat(format=pix_fmt)
             frame.pts = times[number] if times else number
-            frame.time_base = stream.time_base
+            frame.time_base = base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound:
