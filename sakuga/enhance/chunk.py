@@ -1,0 +1,254 @@
+"""The hot path: decode, upscale, interpolate and encode one chunk, all at the same time.
+
+    decoding thread -> queue -> upscaling thread -> queue -> interpolation and encoding in the caller's
+
+The decoder, the networks and the encoder start threads of their own and leave Python's lock while they work.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+
+from sakuga.enhance.ahead import RunAhead
+from sakuga.enhance.colours import film_colour, is_tonemapped, result_colour
+from sakuga.enhance.interpolate import FilmFrame, Mixer
+from sakuga.enhance.plan import Chunk, Plan
+from sakuga.enhance.reuse import KEPT, Reuse
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.errors import CancelledError, ContractError
+from sakuga.media.decode import FrameReader
+from sakuga.media.encode import ChunkWriter, EncodeSettings
+from sakuga.media.film import film_pictures
+from sakuga.media.info import Frozen, MediaInfo
+from sakuga.media.packets import PacketIndex
+from sakuga.media.picture import Picture
+from sakuga.models.registry import load_upscaler
+from sakuga.settings import Settings
+
+QUEUED = 3
+"""Pictures that wait between two stages: enough to even out slow frames."""
+
+STAGES = ("decode", "upscale", "interpolate", "encode")
+
+
+class ChunkResult(Frozen):
+    """What making a chunk took.
+
+    `frames` were written; `computed` film frames were upscaled and `reused` ones taken from an equal one;
+    `concealed` decoded frames were damaged and replaced; `seconds` is the time each stage was busy.
+    """
+
+    frames: int
+    computed: int
+    reused: int
+    concealed: int
+    seconds: dict[str, float]
+
+
+@dataclass
+class _Tally:
+    """Counts of a chunk under way; each field and each stage's time is written by one thread."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    film_frames: int = 0
+    concealed: int = 0
+
+    @contextmanager
+    def busy(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += perf_counter() - start
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: Path
+    info: MediaInfo
+    packets: PacketIndex
+    plan: Plan
+    chunk: Chunk
+    spec: EnhanceSpec
+    settings: Settings
+    tally: _Tally
+
+
+def enhance_chunk(
+    source: Path,
+    info: MediaInfo,
+    packets: PacketIndex,
+    plan: Plan,
+    chunk: Chunk,
+    spec: EnhanceSpec,
+    output: Path,
+    *,
+    settings: Settings,
+    on_frame: Callable[[int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ChunkResult:
+    """Make one chunk of the result and leave it, verified, at `output`; or leave nothing.
+
+    Args:
+        source: the source file.
+        info: what it holds.
+        packets: its decoded frames.
+        plan: the whole result.
+        chunk: which part to make.
+        spec: what the user wants.
+        output: file to write; its folder exists.
+        settings: of this machine.
+        on_frame: called after every frame with the number that are done.
+        cancelled: asked at every frame; True stops the work.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        DamagedMediaError: a source frame does not decode.
+        EncodeError: the encoder failed.
+        ContractError: frames were lost on the way.
+    """
+    job = _Job(source, info, packets, plan, chunk, spec, settings, _Tally())
+    upscaler = load_upscaler(spec.model)
+    colour, target = film_colour(info.video, spec), result_colour(info.video, spec)
+
+    def upscale(picture: Picture) -> Picture:
+        return upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
+
+    def check_cancelled() -> None:
+        if cancelled is not None and cancelled():
+            raise CancelledError(f"Chunk {chunk.index} was cancelled.")
+
+    reuse = Reuse(upscale, KEPT if spec.reuse == "exact" else 0)
+    # the decoder's thread is the inner context, so it is stopped before the one that waits for it
+    with _stages(job, reuse, check_cancelled) as film, _writer(job, output) as writer:
+        pictures = _mixed(job, film)
+        for done, (time, picture) in enumerate(pictures, 1):
+            check_cancelled()
+            with job.tally.busy("encode"):
+                writer.write(picture, time)
+            if on_frame:
+                on_frame(done)
+        _prove(job, writer.frames)
+        closing = perf_counter()
+    job.tally.seconds["encode"] += perf_counter() - closing
+    return ChunkResult(
+        frames=writer.frames,
+        computed=reuse.computed,
+        reused=reuse.reused,
+        concealed=job.tally.concealed,
+        seconds=job.tally.seconds,
+    )
+
+
+@contextmanager
+def _stages(job: _Job, reuse: Reuse, poll: Callable[[], None]) -> Iterator[Iterator[FilmFrame]]:
+    decoded = RunAhead(_decoded(job), QUEUED)
+    upscaled = RunAhead(_upscaled(job, decoded, reuse), QUEUED, poll)
+    with upscaled, decoded:
+        yield upscaled
+
+
+def _decoded(job: _Job) -> Generator[tuple[int, Picture], None, None]:
+    """Film frames that the chunk needs, with their numbers."""
+    chunk, video = job.chunk, job.info.video
+    needed = needed_film(job.plan, chunk)
+    with FrameReader(
+        job.source, video, job.packets, limits=job.settings.limits, salvage=job.spec.salvage
+    ) as reader:
+        pictures = film_pictures(
+            reader,
+            job.plan.film,
+            chunk.film_first,
+            chunk.film_end,
+            video,
+            tonemap=is_tonemapped(video, job.spec),
+        )
+        number = chunk.film_first
+        while True:
+            with job.tally.busy("decode"):
+                picture = next(pictures, None)
+            if picture is None:
+                break
+            if number in needed:
+                yield number, picture
+            number += 1
+        job.tally.film_frames = number - chunk.film_first
+        job.tally.concealed = reader.concealed
+
+
+def _upscaled(
+    job: _Job, decoded: Iterator[tuple[int, Picture]], reuse: Reuse
+) -> Generator[FilmFrame, None, None]:
+    for number, picture in decoded:
+        with job.tally.busy("upscale"):
+            result = reuse(picture)
+        yield FilmFrame(number, picture, result)
+
+
+def _mixed(job: _Job, film: Iterator[FilmFrame]) -> Iterator[tuple[int, Picture]]:
+    """The chunk's pictures with their times after the chunk's start."""
+    plan, chunk = job.plan, job.chunk
+    mixer = Mixer(job.spec.interpolation)
+    at_hand: dict[int, FilmFrame] = {}
+    for output in range(chunk.first, chunk.end):
+        left, weight = plan.left[output], plan.weight[output]
+        for number in (left, left + 1) if weight else (left,):
+            while number not in at_hand:
+                frame = next(film, None)
+                if frame is None:
+                    raise ContractError(f"Film frame {number} did not come; chunk {chunk.index} is not made.")
+                at_hand[frame.number] = frame
+        at_hand = {number: frame for number, frame in at_hand.items() if number >= left}
+        with job.tally.busy("interpolate"):
+            picture = mixer.mix(at_hand[left], at_hand.get(left + 1, at_hand[left]), weight)
+        yield plan.times[output] - plan.times[chunk.first], picture
+    if next(film, None) is not None:
+        raise ContractError(f"Chunk {chunk.index} was given more film frames than it needs.")
+
+
+def needed_film(plan: Plan, chunk: Chunk) -> frozenset[int]:
+    """Numbers of the film frames that the chunk's output frames are made of."""
+    pairs = zip(plan.left[chunk.first : chunk.end], plan.weight[chunk.first : chunk.end], strict=True)
+    return frozenset(number for left, weight in pairs for number in (left, left + (weight > 0)))
+
+
+def mean_rate(plan: Plan) -> Fraction:
+    """Frames per second of the result, or their mean where times vary."""
+    if plan.frame_rate is not None:
+        return plan.frame_rate
+    duration = (plan.end - plan.times[0]) * plan.time_base
+    return (len(plan.times) / duration).limit_denominator(1001)
+
+
+def _writer(job: _Job, output: Path) -> ChunkWriter:
+    spec, plan = job.spec, job.plan
+    return ChunkWriter(
+        output,
+        size=plan.geometry.output,
+        layout=plan.layout,
+        colour=result_colour(job.info.video, spec),
+        settings=EncodeSettings(
+            codec=spec.codec,
+            quality=spec.quality,
+            preset=spec.preset,
+            hardware=spec.hardware,
+            container=spec.container,
+        ),
+        frame_rate=mean_rate(plan),
+        time_base=plan.time_base,
+    )
+
+
+def _prove(job: _Job, written: int) -> None:
+    """Prove that no frame was lost: as many film frames read, and frames written, as planned."""
+    chunk = job.chunk
+    wanted = chunk.film_end - chunk.film_first
+    if job.tally.film_frames != wanted:
+        raise ContractError(
+            f"Chunk {chunk.index} is made of {wanted} film frames, but {job.tally.film_frames} were read."
+        )
+    if written != chunk.frames:
+        raise ContractError(f"Chunk {chunk.index} has {chunk.frames} frames, but {written} were written.")
