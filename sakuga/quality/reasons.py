@@ -2,8 +2,8 @@
 
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.media.assemble import Assembly
 from sakuga.media.info import MediaInfo
+from sakuga.media.streams import Assembly
 from sakuga.quality.words import plain, rate_text
 
 _INTERPOLATED = {

@@ -12,8 +12,8 @@ import av
 from sakuga import ENGINE_VERSION, __version__
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.media.assemble import Assembly
 from sakuga.media.info import Frozen, MediaInfo, Rational
+from sakuga.media.streams import Assembly
 from sakuga.quality.check import Check
 from sakuga.quality.reasons import reasons
 from sakuga.quality.report_text import markdown

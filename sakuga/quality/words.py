@@ -18,7 +18,7 @@ def duration_text(seconds: Fraction | float) -> str:
     """`0.40 s`, `7.5 s`, `2 min 05 s`, `1 h 02 min 05 s`."""
     if seconds < 1:
         return f"{float(seconds):.2f} s"
-    if seconds < 60:
+    if round(float(seconds), 1) < 60:
         return f"{float(seconds):.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
