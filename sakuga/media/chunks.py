@@ -1,0 +1,129 @@
+"""Packets of the chunks as one video stream with planned times."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from av.packet import Packet
+from av.stream import Stream
+from numpy.typing import NDArray
+
+from sakuga.errors import ContractError
+from sakuga.media.info import Colour, Frozen, Rational
+from sakuga.media.open import open_media
+from sakuga.settings import Limits
+
+OWN_LIMITS = Limits(max_file_bytes=1 << 62, max_pixels=Limits().max_output_pixels)
+"""For files that were made here, which may be larger than any source."""
+
+
+class VideoTrack(Frozen):
+    """The enhanced video: chunk files, and when each of their frames is shown.
+
+    Frame i, counted over all chunks, is shown at `times[i]` ticks of `time_base` after the source's start;
+    the last one until `end`.
+    """
+
+    chunks: tuple[Path, ...]
+    chunk_frames: tuple[int, ...]
+    times: tuple[int, ...]
+    time_base: Rational
+    end: int
+    frame_rate: Rational | None
+    size: tuple[int, int]
+    colour: Colour
+
+    @property
+    def mean_rate(self) -> Fraction:
+        """Frames per second: the constant rate, else the mean."""
+        if self.frame_rate is not None:
+            return self.frame_rate
+        return len(self.times) / ((self.end - self.times[0]) * self.time_base)
+
+    @property
+    def tick(self) -> Fraction:
+        """The longest time base of the form 1/n that holds the times exactly."""
+        return Fraction(1, self.time_base.denominator)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Times of packets in decoding order, in ticks of `VideoTrack.tick`."""
+
+    pts: NDArray[np.int64]
+    dts: NDArray[np.int64]
+    duration: NDArray[np.int64]
+
+
+def schedule(track: VideoTrack) -> Schedule:
+    """When each packet of the chunks is decoded and shown.
+
+    Decoding times are the sorted presentation times, later by as many frames as the encoder reorders, so
+    that they strictly increase and none is after its presentation.
+
+    Raises:
+        ContractError: the chunks have other headers or another number of frames than planned.
+    """
+    if len(track.chunks) != len(track.chunk_frames) or sum(track.chunk_frames) != len(track.times):
+        raise ContractError("The chunks do not have as many frames as the plan has times.")
+    times = np.array([*track.times, track.end], np.int64) * track.time_base.numerator
+    if (np.diff(times) <= 0).any():
+        raise ContractError("The planned times do not increase.")
+    ranks = _ranks(track.chunks, track.chunk_frames)
+    count = len(ranks)
+    delay = int((np.arange(count) - ranks).max())
+    step = int(times[1] - times[0])
+    dts = np.empty(count, np.int64)
+    dts[delay:] = times[: count - delay]
+    dts[:delay] = times[0] - step * np.arange(delay, 0, -1)
+    duration = np.diff(times)[ranks]
+    # MP4 has no end but the last sample's duration, in decoding order; it makes the whole add up.
+    whole = int(times[-1] - times[0] - (dts[-1] - dts[0]))
+    duration[-1] = min(max(1, whole), int(times[-1] - times[ranks[-1]]))
+    return Schedule(times[ranks], dts, duration)
+
+
+def _ranks(chunks: Sequence[Path], frames: Sequence[int]) -> NDArray[np.int64]:
+    parts: list[NDArray[np.int64]] = []
+    header: bytes | None = None
+    base = 0
+    for number, (path, expected) in enumerate(zip(chunks, frames, strict=True)):
+        with open_media(path, OWN_LIMITS) as container:
+            stream = container.streams.video[0]
+            extradata = stream.codec_context.extradata or b""
+            pts = [packet.pts for packet in container.demux(stream) if packet.size]
+        if header is None:
+            header = extradata
+        if extradata != header:
+            raise ContractError(f"Chunk {number} was encoded with other settings than chunk 0.")
+        if len(pts) != expected:
+            raise ContractError(f"Chunk {number} has {len(pts)} frames where {expected} were planned.")
+        if None in pts or len(set(pts)) != len(pts):
+            raise ContractError(f"Chunk {number} has frames without times of their own.")
+        order = np.argsort(np.array(pts, np.int64))
+        rank = np.empty(expected, np.int64)
+        rank[order] = np.arange(expected)
+        parts.append(rank + base)
+        base += expected
+    if base == 0:
+        raise ContractError("There are no frames to assemble.")
+    return np.concatenate(parts)
+
+
+def video_packets(track: VideoTrack, timing: Schedule) -> "Iterator[Packet[Stream]]":
+    """Packets of all chunks in decoding order, with their times set."""
+    position = 0
+    for path in track.chunks:
+        with open_media(path, OWN_LIMITS) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if not packet.size:
+                    continue
+                packet.time_base = track.tick
+                packet.pts = int(timing.pts[position])
+                packet.dts = int(timing.dts[position])
+                packet.duration = int(timing.duration[position])
+                position += 1
+                yield cast("Packet[Stream]", packet)

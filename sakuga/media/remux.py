@@ -1,0 +1,271 @@
+"""Video, copied and converted streams into one file, packet by packet, with exact times."""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import cast
+
+import av
+from av.container import Flags, InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from sakuga.errors import CancelledError, ContractError
+from sakuga.media.chunks import OWN_LIMITS, Schedule, VideoTrack, video_packets
+from sakuga.media.codecs import Codec
+from sakuga.media.containers import Container, format_options
+from sakuga.media.info import MediaInfo
+from sakuga.media.open import open_media
+from sakuga.media.streams import StreamNote
+from sakuga.settings import Limits
+
+_POLL_PACKETS = 64
+_MAX_MOVIE_TIMESCALE = 2**31 - 1
+_STREAM_TAGS = ("language", "title", "handler_name")
+_CONTAINER_TAGS_LEFT_OUT = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "com.android.version"}
+)
+_MP4_TAGS = frozenset(
+    {
+        "title",
+        "artist",
+        "album_artist",
+        "composer",
+        "album",
+        "date",
+        "comment",
+        "genre",
+        "copyright",
+        "grouping",
+    }
+    | {"description", "synopsis", "show", "episode_id", "network", "lyrics", "creation_time", "track", "disc"}
+    | {"season_number", "episode_sort", "media_type", "location"}
+)
+_COVER_SUFFIX = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "webp": ("webp", "image/webp")}
+
+
+@dataclass
+class Carried:
+    """A stream besides the video: what was decided, the file it is read from, and what was written of it."""
+
+    note: StreamNote
+    path: Path
+    index: int
+    first: Fraction | None = None
+    broken: bool = False
+    payload: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+
+@dataclass(frozen=True)
+class Remux:
+    """One output: what goes in, and how it is called."""
+
+    source: Path
+    info: MediaInfo
+    track: VideoTrack
+    codec: Codec
+    container: Container
+    metadata: dict[str, str]
+    limits: Limits
+    cancelled: Callable[[], bool] | None = None
+
+    def write(self, part: Path, timing: Schedule, carried: Sequence[Carried]) -> None:
+        """Write the whole output to `part`.
+
+        Raises:
+            CancelledError: the caller asked to stop.
+            av.FFmpegError: the muxer refused a stream or could not write.
+        """
+        name, options = format_options(self.container)
+        if name != "matroska":
+            options["movie_timescale"] = str(self._movie_timescale())
+        with ExitStack() as stack:
+            inputs = {path: self._open(path, stack) for path in {self.source, *(c.path for c in carried)}}
+            template = stack.enter_context(open_media(self.track.chunks[0], OWN_LIMITS))
+            output = stack.enter_context(
+                av.open(str(part.absolute()), "w", format=name, container_options=options)
+            )
+            # The same input always gives the same file: no random identifiers, no date.
+            output.flags |= cast(int, Flags.bitexact.value)
+            video = self._add_video(output, template.streams.video[0])
+            lanes = self._add_lanes(output, inputs, carried)
+            self._describe(output)
+            output.start_encoding()
+            self._mux(output, video, lanes, timing, inputs)
+
+    def _open(self, path: Path, stack: ExitStack) -> InputContainer:
+        return stack.enter_context(open_media(path, self.limits if path == self.source else OWN_LIMITS))
+
+    def _movie_timescale(self) -> int:
+        starts = [stream.start - self.info.start for stream in self.info.audio if stream.start is not None]
+        starts.append(self.track.times[0] * self.track.time_base)
+        scale = lcm(1000, *(start.denominator for start in starts))
+        return scale if scale <= _MAX_MOVIE_TIMESCALE else 90_000
+
+    def _add_video(self, output: OutputContainer, template: av.VideoStream) -> av.VideoStream:
+        stream = output.add_stream_from_template(template, opaque=True)
+        assert isinstance(stream, av.VideoStream)
+        stream.time_base = self.track.tick
+        if template.codec_context.codec.canonical_name != self.codec:
+            raise ContractError(f"The chunks are not {self.codec} as planned.")
+        if self.codec == "prores" or self.container != "mkv":
+            # Apple's players want the parameter sets of HEVC in the header, which is what hvc1 says.
+            stream.codec_context.codec_tag = (
+                "hvc1" if self.codec == "hevc" else template.codec_context.codec_tag
+            )
+        stream.disposition = Disposition.default
+        for key, value in (("language", self.info.video.language), ("title", self.info.video.title)):
+            if value:
+                stream.metadata[key] = value
+        return stream
+
+    def _add_lanes(
+        self, output: OutputContainer, inputs: dict[Path, InputContainer], carried: Sequence[Carried]
+    ) -> "list[Lane]":
+        lanes = []
+        for each in carried:
+            if each.note.kind == "cover":
+                _attach_cover(output, self.source, each.index, self.limits)
+                continue
+            held = inputs[each.path].streams[each.index]
+            stream = output.add_stream_from_template(held, opaque=True)
+            if each.note.kind == "attachment":
+                continue
+            if isinstance(held, av.AudioStream) and self.container != "mkv":
+                stream.time_base = Fraction(1, held.codec_context.sample_rate)
+            original = inputs[self.source].streams[each.note.index]
+            stream.disposition = original.disposition
+            stream.metadata.update({k: v for k, v in original.metadata.items() if k in _STREAM_TAGS})
+            lanes.append(Lane(each, held, stream))
+        return lanes
+
+    def _describe(self, output: OutputContainer) -> None:
+        kept = {k: v for k, v in self.info.metadata.items() if k.lower() not in _CONTAINER_TAGS_LEFT_OUT}
+        output.metadata.update(_tags({**kept, **self.metadata}, self.container))
+        ticks = Fraction(1, 1000)
+        output.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round((chapter.start - self.info.start) / ticks),
+                    "end": round((chapter.end - self.info.start) / ticks),
+                    "time_base": ticks,
+                    "metadata": {"title": chapter.title} if chapter.title else {},
+                }
+                for number, chapter in enumerate(self.info.chapters)
+            ]
+        )
+
+    def _mux(
+        self,
+        output: OutputContainer,
+        video: av.VideoStream,
+        lanes: "Sequence[Lane]",
+        timing: Schedule,
+        inputs: dict[Path, InputContainer],
+    ) -> None:
+        feeds: list[Iterator[tuple[Fraction, int, Packet[Stream]]]] = [_video_feed(self.track, timing, video)]
+        for number, (path, container) in enumerate(inputs.items(), start=1):
+            mine = {lane.carried.index: lane for lane in lanes if lane.carried.path == path}
+            if mine:
+                feeds.append(_feed(container, mine, self.info.start, number))
+        for count, (_, _, packet) in enumerate(heapq.merge(*feeds, key=lambda item: item[:2])):
+            if self.cancelled and count % _POLL_PACKETS == 0 and self.cancelled():
+                raise CancelledError("Stopped as asked.")
+            output.mux_one(packet)
+
+
+class Lane:
+    """One stream on its way from an input to the output."""
+
+    def __init__(self, carried: Carried, source: Stream, output: Stream) -> None:
+        self.carried = carried
+        self._output = output
+        self._frame: Fraction | None = None
+        self._adts = False
+        if isinstance(source, av.AudioStream):
+            context = source.codec_context
+            if context.frame_size and context.sample_rate:
+                self._frame = Fraction(context.frame_size, context.sample_rate)
+            self._adts = context.name == "aac" and not context.extradata
+        self._expected: Fraction | None = None
+        self._last: int | None = None
+
+    def retime(self, packet: "Packet[Stream]", origin: Fraction) -> Fraction:
+        """Set the packet's times on the output's clock and return when it is decoded, in seconds."""
+        base = packet.time_base
+        known = packet.pts if packet.pts is not None else packet.dts
+        time = known * base - origin if known is not None else (self._expected or Fraction(0))
+        if self._frame and self._expected is not None and abs(time - self._expected) <= base:
+            # Containers that count in milliseconds cannot say where an audio packet starts; its length can.
+            time = self._expected
+        length = self._frame or (packet.duration or 0) * base
+        self._expected = time + length
+        out = self._output.time_base
+        assert out is not None
+        ticks = round(time / out)
+        if self._last is not None and ticks <= self._last:
+            ticks = self._last + 1
+        self._last = ticks
+        packet.pts = packet.dts = ticks
+        packet.duration = round(length / out)
+        packet.time_base, packet.stream = out, self._output
+        if self.carried.first is None:
+            self.carried.first = ticks * out
+        self.carried.payload.update(payload(bytes(packet), self._adts))
+        return ticks * out
+
+
+def payload(data: bytes, adts: bool) -> bytes:
+    """What a packet holds, without the ADTS header that AAC has in MPEG streams only (7 or 9 bytes)."""
+    if adts and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF0 == 0xF0:
+        return data[7 if data[1] & 1 else 9 :]
+    return data
+
+
+def _video_feed(
+    track: VideoTrack, timing: Schedule, stream: av.VideoStream
+) -> "Iterator[tuple[Fraction, int, Packet[Stream]]]":
+    for packet in video_packets(track, timing):
+        packet.stream = stream
+        assert packet.dts is not None
+        yield packet.dts * track.tick, 0, packet
+
+
+def _feed(
+    container: InputContainer, lanes: dict[int, Lane], origin: Fraction, number: int
+) -> "Iterator[tuple[Fraction, int, Packet[Stream]]]":
+    try:
+        for packet in container.demux([container.streams[index] for index in lanes]):
+            if packet.size:
+                yield lanes[packet.stream_index].retime(packet, origin), number, packet
+    except av.error.InvalidDataError:
+        # What a damaged source still has is kept; the note says where it ends.
+        for lane in lanes.values():
+            lane.carried.broken = True
+
+
+def _attach_cover(output: OutputContainer, source: Path, index: int, limits: Limits) -> None:
+    with open_media(source, limits) as container:
+        stream = container.streams[index]
+        suffix, mime = _COVER_SUFFIX.get(stream.codec_context.name, ("bin", "application/octet-stream"))
+        for packet in container.demux(stream):
+            if packet.size:
+                output.add_attachment(f"cover.{suffix}", mime, bytes(packet))
+                return
+
+
+def _tags(tags: dict[str, str], container: Container) -> dict[str, str]:
+    """Tags that the container can hold under their own names; in MP4 and MOV the rest is the comment."""
+    if container == "mkv":
+        return tags
+    named = {key: value for key, value in tags.items() if key.lower() in _MP4_TAGS}
+    others = "; ".join(f"{key}={value}" for key, value in tags.items() if key.lower() not in _MP4_TAGS)
+    if others:
+        named["comment"] = "; ".join(filter(None, (named.get("comment"), others)))
+    return named
