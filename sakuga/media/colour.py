@@ -117,9 +117,7 @@ def colour_of(
     """
     matrix, primaries, transfer, span = tags
     width, height = size
-    if rgb:
-        default = "bt709"
-    elif width > SD_WIDTH or height > SD_HEIGHT:
+    if rgb or width > SD_WIDTH or height > SD_HEIGHT:
         default = "bt709"
     else:
         default = "bt470bg" if height == PAL_HEIGHT else "smpte170m"
@@ -177,9 +175,9 @@ class Unpacker:
         pixels = self._packed(frame, "rgba64le" if deep else "rgba", 4)
         alpha = pixels[..., 3:].astype(np.uint32)
         if int(alpha.min()) == (top := np.iinfo(pixels.dtype).max):
-            return np.ascontiguousarray(pixels[..., :3])
+            return pixels[..., :3]
         over = (pixels[..., :3] * alpha + top // 2) // top
-        return over.astype(pixels.dtype)
+        return over.astype(np.uint16) if deep else over.astype(np.uint8)
 
     def _packed(self, frame: VideoFrame, name: str, channels: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         if frame.format.name != name:
@@ -191,9 +189,7 @@ class Unpacker:
                 dst_color_range=ColorRange.JPEG,
                 threads=1,
             )
-        plane = frame.planes[0]
-        dtype = np.dtype(np.uint16) if name.endswith("le") else np.dtype(np.uint8)
-        rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+        rows = _rows(frame, 0, wide=name.endswith("le"))
         return rows[:, : frame.width * channels].reshape(frame.height, frame.width, channels)
 
 
@@ -214,8 +210,14 @@ def rgb_to_yuv(rgb: NDArray[np.uint8] | NDArray[np.uint16], depth: int) -> tuple
 
 
 def _plane(frame: VideoFrame, number: int) -> Plane:
+    rows = _rows(frame, number, wide=frame.format.components[0].bits > 8)
+    return rows[:, : frame.planes[number].width].copy()
+
+
+def _rows(frame: VideoFrame, number: int, *, wide: bool) -> Plane:
+    """A plane with its padding, shape (height, samples in a line); a view of the frame's memory."""
     plane = frame.planes[number]
-    wide = frame.format.components[0].bits > 8
-    dtype: np.dtype[np.uint8] | np.dtype[np.uint16] = np.dtype(np.uint16 if wide else np.uint8)
-    rows = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
-    return rows[:, : plane.width].copy()
+    data = memoryview(plane)
+    if wide:
+        return np.frombuffer(data, np.uint16).reshape(plane.height, plane.line_size // 2)
+    return np.frombuffer(data, np.uint8).reshape(plane.height, plane.line_size)

@@ -60,8 +60,12 @@ def _decode(stream: av.VideoStream, packet: av.Packet | None) -> list[VideoFrame
         return []
 
 
-def good_times(container: InputContainer, index: int) -> NDArray[np.int64]:
-    """Times of the frames that decode without an error, increasing, from a pass over the whole stream."""
+def good_labels(container: InputContainer, index: int) -> NDArray[np.int64]:
+    """The times that the decoder puts on frames without an error, in the order in which they are shown.
+
+    Decodes the whole stream. Frames of another size than the first, and with a time that was there before,
+    are left out.
+    """
     size: tuple[int, int] | None = None
     times: list[int] = []
     for frame in decoded_frames(container, index):
@@ -69,7 +73,7 @@ def good_times(container: InputContainer, index: int) -> NDArray[np.int64]:
         time = frame_time(frame)
         if time is not None and not frame.is_corrupt and (frame.width, frame.height) == size:
             times.append(time)
-    return np.unique(np.array(times, np.int64))
+    return np.array(list(dict.fromkeys(times)), np.int64)
 
 
 def frame_time(frame: VideoFrame) -> int | None:
@@ -101,6 +105,9 @@ class FrameReader:
         self._limits, self._salvage, self._threads = limits, salvage, threads
         self._unpacker = Unpacker(video.layout, full_range=video.colour.full_range)
         self._keys = np.flatnonzero(packets.keyframe)
+        labels = packets.pts if packets.labels is None else packets.labels
+        self._order = np.argsort(labels, kind="stable")
+        self._labels, self._sorted = labels, labels[self._order]
         self._next = 0
         self._ahead: tuple[int, VideoFrame] | None = None
         self._last: Picture | None = None
@@ -219,39 +226,47 @@ class FrameReader:
         assert self._container is not None
         try:
             self._container.seek(
-                int(self._packets.pts[key]), backward=True, stream=self._container.streams[self._video.index]
+                int(self._labels[key]), backward=True, stream=self._container.streams[self._video.index]
             )
         except av.error.FFmpegError:
             return False
-        self._ahead = None
         self._frames = self._numbered(number)
-        while True:
+        self._ahead = next(self._frames, None)
+        while self._ahead is not None and self._ahead[0] < number:
             self._ahead = next(self._frames, None)
-            if self._ahead is None or self._ahead[0] > number:
-                return False
-            if self._ahead[0] == number:
-                return True
+        return self._ahead is not None and self._ahead[0] == number
 
     def _numbered(self, latest: int | None) -> Iterator[tuple[int, VideoFrame]]:
-        """Decoded frames with their numbers; ends at once where a seek went past the frame `latest`."""
+        """Decoded frames with their numbers; after a seek only from a keyframe at or before `latest`."""
         assert self._container is not None
         stream = self._container.streams[self._video.index]
         assert isinstance(stream, av.VideoStream)
         for packet in packets_of(self._container, stream=stream.index):
             if latest is not None:
-                time = packet.pts if packet.pts is not None else packet.dts
-                if not packet.is_keyframe or time is None:
-                    continue
-                if time > self._packets.pts[latest]:
+                key = self._number(packet.pts if packet.pts is not None else packet.dts)
+                if key is not None and key > latest:
                     return
+                if key is None or not self._is_key(key, packet):
+                    continue
                 latest = None
             yield from self._known(_decode(stream, packet))
         yield from self._known(_decode(stream, None))
 
+    def _is_key(self, number: int, packet: av.Packet) -> bool:  # type: ignore[type-arg]
+        """Whether this is the packet of that keyframe, not one that got its time by mistake."""
+        sizes = self._packets.sizes
+        same = sizes is None or int(sizes[number]) == packet.size
+        return packet.is_keyframe and bool(self._packets.keyframe[number]) and same
+
     def _known(self, frames: list[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
-        pts = self._packets.pts
         for frame in frames:
-            time = frame_time(frame)
-            number = int(np.searchsorted(pts, time)) if time is not None else len(pts)
-            if number < len(pts) and pts[number] == time:
+            number = self._number(frame_time(frame))
+            if number is not None:
                 yield number, frame
+
+    def _number(self, label: int | None) -> int | None:
+        if label is None:
+            return None
+        place = int(np.searchsorted(self._sorted, label))
+        found = place < len(self._sorted) and self._sorted[place] == label
+        return int(self._order[place]) if found else None

@@ -26,12 +26,18 @@ class PacketIndex:
     `pts[k]` is the time of decoded frame k in ticks of `time_base` on the container's clock, strictly
     increasing; `keyframe[k]` tells whether decoding can start there. `end` is when the last frame stops being
     shown, in the same ticks.
+
+    `labels[k]` is the time that the decoder puts on frame k where that is not `pts[k]`: some containers have
+    no presentation times. `sizes[k]` is the size of its packet in bytes, by which a packet is known again
+    after a seek, because some containers give it another time then. Both may be absent.
     """
 
     time_base: Fraction
     pts: NDArray[np.int64]
     keyframe: NDArray[np.bool_]
     end: int
+    labels: NDArray[np.int64] | None = None
+    sizes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -49,18 +55,21 @@ class StreamScan:
 class PacketScan:
     """What one pass over all packets of a file found.
 
-    `pts` and `keyframe` are those of the video packets that show a frame, in presentation order; `last` is
-    the duration of the last of them in ticks, 0 where it is not known. `exact` is False where the packets do
-    not tell the frames: times are missing, or a packet may hold none or two. `lead` is the time of the first
-    keyframe: frames before it may not decode. `broken` tells where reading failed.
+    `pts`, `keyframe` and `sizes` (in bytes) are those of the video packets that show a frame, in presentation
+    order; `labels` as in `PacketIndex`. `last` is the duration of the last of them in ticks, 0 where it is
+    not known. `exact` is False where the packets do not tell the frames: times are missing, or a packet may
+    hold none or two. `lead` is the time of the first keyframe: frames before it may not decode. `broken`
+    tells where reading failed.
     """
 
     pts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     keyframe: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    sizes: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     last: int = 0
     exact: bool = True
     lead: int = 0
     broken: str | None = None
+    labels: NDArray[np.int64] | None = None
     streams: dict[int, StreamScan] = field(default_factory=dict)
 
 
@@ -78,7 +87,7 @@ def scan_packets(container: InputContainer, index: int, *, max_frames: int) -> P
     scan = PacketScan(streams={stream.index: StreamScan() for stream in container.streams})
     codec = container.streams[index].codec_context.name
     vpx, mpeg4 = codec in VPX, codec in MPEG4
-    rows: list[tuple[int, int, bool]] = []
+    rows: list[tuple[int, int, bool, int]] = []
     for packet in packets_of(container, scan):
         pts, dts, number = packet.pts, packet.dts, packet.stream_index
         length = packet.duration or 0
@@ -93,7 +102,7 @@ def scan_packets(container: InputContainer, index: int, *, max_frames: int) -> P
             scan.exact = False
         if time is None:
             continue
-        rows.append((time, length, packet.is_keyframe))
+        rows.append((time, length, packet.is_keyframe, packet.size))
         if len(rows) > max_frames:
             raise LimitError(
                 f"{container.name} has more than {max_frames} frames, which is the limit "
@@ -136,7 +145,7 @@ def _hidden(codec: str, packet: av.Packet) -> bool:  # type: ignore[type-arg]
     return not superframe and not shows_existing and not shown
 
 
-def _sort(scan: PacketScan, rows: list[tuple[int, int, bool]]) -> None:
+def _sort(scan: PacketScan, rows: list[tuple[int, int, bool, int]]) -> None:
     if not rows:
         return
     table = np.array(rows, np.int64)
@@ -144,5 +153,5 @@ def _sort(scan: PacketScan, rows: list[tuple[int, int, bool]]) -> None:
     scan.lead = int(keys[0, 0]) if len(keys) else int(table[:, 0].min())
     # Of several packets with one time only one can be seen, so one is counted.
     pts, where = np.unique(table[:, 0], return_index=True)
-    scan.pts, scan.keyframe = pts, table[where, 2] != 0
+    scan.pts, scan.keyframe, scan.sizes = pts, table[where, 2] != 0, table[where, 3]
     scan.last = int(table[where[-1], 1])

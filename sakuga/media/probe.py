@@ -11,10 +11,11 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from sakuga.errors import DamagedMediaError, LimitError, TruncatedMediaError, UnreadableMediaError
 from sakuga.media.colour import HDR, colour_of, has_alpha, is_rgb, working_layout
-from sakuga.media.decode import decoded_frames, frame_time, good_times, prepare_decoder
+from sakuga.media.decode import decoded_frames, frame_time, good_labels, prepare_decoder
 from sakuga.media.info import (
     AudioStream,
     Chapter,
@@ -112,8 +113,8 @@ def _choose_video(container: InputContainer, path: Path) -> av.VideoStream:
 def _check_header(container: InputContainer, stream: av.VideoStream, path: Path, limits: Limits) -> None:
     if stream.width * stream.height > limits.max_pixels:
         raise LimitError(
-            f"{path} has frames of {stream.width}x{stream.height}, more than the limit of {limits.max_pixels} "
-            "pixels (SAKUGA_LIMITS__MAX_PIXELS)."
+            f"{path} has frames of {stream.width}x{stream.height}, more than the limit of "
+            f"{limits.max_pixels} pixels (SAKUGA_LIMITS__MAX_PIXELS)."
         )
     if stream.width <= 0 or stream.height <= 0 or stream.format is None:
         raise UnreadableMediaError(f"The video in {path} cannot be decoded; its header has no picture size.")
@@ -175,7 +176,7 @@ def _shown_frames(
     # Frames before the first keyframe, in time, may lean on frames that the file does not have.
     kept = (scan.pts >= scan.lead) | np.isin(scan.pts, [time for time in times if time is not None])
     if len(times) < HEAD_FRAMES or (times[-1] is not None and times[-1] >= scan.lead):
-        scan = replace(scan, pts=scan.pts[kept], keyframe=scan.keyframe[kept])
+        scan = replace(scan, pts=scan.pts[kept], keyframe=scan.keyframe[kept], sizes=scan.sizes[kept])
     elif not kept.all():
         scan.exact = False
     whole = not any(frame.is_corrupt for frame in head)
@@ -184,10 +185,28 @@ def _shown_frames(
         return scan, 0
     with open_media(path, limits) as container:
         prepare_decoder(container, stream.index, limits)
-        good = good_times(container, stream.index)
+        good = good_labels(container, stream.index)
     lost = int(np.setdiff1d(scan.pts, good).size) if scan.exact and told else 0
-    keyframe = np.isin(good, scan.pts[scan.keyframe])
-    return replace(scan, pts=good, keyframe=keyframe), lost
+    return _relabelled(scan, good), lost
+
+
+def _relabelled(scan: PacketScan, labels: NDArray[np.int64]) -> PacketScan:
+    """The scan with the frames that a whole decoding gave, in that order.
+
+    Where the decoder's times are out of order they are only names, and the times are the same ones in order.
+    """
+    if not len(labels) or not len(scan.pts):
+        return replace(scan, pts=labels, keyframe=np.zeros(len(labels), np.bool_), sizes=labels)
+    place = np.minimum(np.searchsorted(scan.pts, labels), len(scan.pts) - 1)
+    known = scan.pts[place] == labels
+    pts = np.sort(labels)
+    return replace(
+        scan,
+        pts=pts,
+        keyframe=scan.keyframe[place] & known,
+        sizes=np.where(known, scan.sizes[place], 0),
+        labels=None if np.array_equal(pts, labels) else labels,
+    )
 
 
 def _truncated(container: InputContainer, stream: av.VideoStream, scan: PacketScan, path: Path) -> str | None:
@@ -230,7 +249,7 @@ def _describe(
     base = stream.time_base
     assert base is not None
     video, end = _video(stream, scan, frame, base)
-    packets = PacketIndex(base, scan.pts, scan.keyframe, end)
+    packets = PacketIndex(base, scan.pts, scan.keyframe, end, scan.labels, scan.sizes)
     audio = tuple(_audio(one, scan) for one in container.streams.audio)
     starts = [video.start, *(one.start for one in audio if one.start is not None)]
     ends = [video.start + video.duration]

@@ -2,7 +2,8 @@
 
 import math
 import struct
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
@@ -14,7 +15,8 @@ def orientation(frame: VideoFrame | None) -> tuple[Literal[0, 90, 180, 270], boo
     The matrix is that of ISO/IEC 14496-12, 6.2.2: with rows (a, b), (c, d) a stored point (p, q), y down, is
     shown at (a p + c q, b p + d q).
     """
-    side = frame.side_data.get(Type.DISPLAYMATRIX) if frame is not None else None
+    sides: Iterable[Any] = frame.side_data if frame is not None else ()
+    side = next((side for side in sides if side.type is Type.DISPLAYMATRIX), None)
     if side is None:
         return 0, False
     matrix = struct.unpack("=9i", bytes(side)[:36])
