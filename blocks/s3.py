@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, ClassVar
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, HttpUrl, SecretStr
 
-from blocks.stores import DOCUMENTATION, MediaStore, Stored, check_key, local_errors
+from blocks.stores import DOCUMENTATION, MediaStore, Stored, local_errors
 from sakuga.errors import OptionError, StoreError
-from sakuga.media.ref import MediaRef, file_digest
+from sakuga.media.ref import MediaRef, check_key, file_digest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TIMEOUT = 20
 """Seconds to wait for a connection, and for the next byte of an answer."""
+
+
+MISSING = ("404", "NoSuchKey")
 
 
 class S3Store(MediaStore):
@@ -90,6 +93,16 @@ class S3Store(MediaStore):
         with self._errors(), local_errors(target):
             self._client.download_file(self.bucket, self._name(key), str(target))
 
+    def read(self, key: str) -> bytes | None:
+        """Content of a small file; see `MediaStore.read`."""
+        with self._errors():
+            try:
+                return self._client.get_object(Bucket=self.bucket, Key=self._name(key))["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in MISSING:
+                    return None
+                raise
+
     def stat(self, key: str) -> Stored | None:
         """What is stored under a key; see `MediaStore.stat`."""
         name = self._name(key)
@@ -97,7 +110,7 @@ class S3Store(MediaStore):
             try:
                 head = self._client.head_object(Bucket=self.bucket, Key=name)
             except ClientError as error:
-                if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                if error.response["Error"]["Code"] in MISSING:
                     return None
                 raise
         return Stored(key=key, size=head["ContentLength"], used=head["LastModified"])

@@ -16,13 +16,7 @@ from pydantic import Field, HttpUrl
 
 from sakuga.errors import DiskFullError, OptionError, StoreError
 from sakuga.media.info import Frozen
-from sakuga.media.ref import MediaRef, file_digest
-
-MAX_KEY = 1000
-"""Characters of a key: S3 allows 1024 bytes, and a prefix needs room too."""
-
-TEMPORARY = ".sakuga-part-"
-"""Beginning of the names of files that are not whole yet; never listed, never read."""
+from sakuga.media.ref import TEMPORARY, MediaRef, check_key, file_digest
 
 DOCUMENTATION = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
 
@@ -33,28 +27,6 @@ class Stored(Frozen):
     key: str
     size: int
     used: datetime
-
-
-def check_key(key: str) -> str:
-    """The key, when it names a file below the root of a store and nothing else.
-
-    Raises:
-        OptionError: the key is empty, too long, absolute, climbs with `..`, or holds control characters.
-    """
-    parts = key.split("/")
-    wrong = (
-        not 0 < len(key) <= MAX_KEY
-        or any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts)
-        or "\\" in key
-        or not key.isprintable()
-        or parts[-1].startswith(TEMPORARY)
-    )
-    if wrong:
-        raise OptionError(
-            f"{key[:200]!r} is not a name in a media store; use a relative path without '..' "
-            "or control characters."
-        )
-    return key
 
 
 class MediaStore(Block):
@@ -78,6 +50,10 @@ class MediaStore(Block):
     @abstractmethod
     def _copy_to(self, key: str, target: Path) -> None:
         """Write the content of a key to a local file."""
+
+    @abstractmethod
+    def read(self, key: str) -> bytes | None:
+        """Content of a small file, None when there is none."""
 
     @abstractmethod
     def stat(self, key: str) -> Stored | None:
@@ -187,6 +163,14 @@ class LocalFolderStore(MediaStore):
     def _copy_to(self, key: str, target: Path) -> None:
         with local_errors(self._path(key)):
             shutil.copyfile(self._path(key), target)
+
+    def read(self, key: str) -> bytes | None:
+        """Content of a small file; see `MediaStore.read`."""
+        with local_errors(self._path(key)):
+            try:
+                return self._path(key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def stat(self, key: str) -> Stored | None:
         """What is stored under a key; see `MediaStore.stat`."""

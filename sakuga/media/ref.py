@@ -5,10 +5,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from sakuga.errors import UnreadableMediaError
+from sakuga.errors import OptionError, UnreadableMediaError
 from sakuga.media.info import Frozen
 
 READ_BYTES = 1 << 20
+
+MAX_KEY = 1000
+"""Characters of a key: S3 allows 1024 bytes, and a prefix needs room too."""
+
+TEMPORARY = ".sakuga-part-"
+"""Beginning of the names of files that are not whole yet; never listed, never read."""
 
 
 class MediaRef(Frozen):
@@ -40,3 +46,25 @@ def file_digest(path: Path) -> tuple[str, int]:
         reason = error.strerror or type(error).__name__
         raise UnreadableMediaError(f"{str(path)!r} cannot be read: {reason}.") from error
     return digest.hexdigest(), size
+
+
+def check_key(key: str) -> str:
+    """The key, when it names a file below the root of a store and nothing else.
+
+    Raises:
+        OptionError: the key is empty, too long, absolute, climbs with `..`, or holds control characters.
+    """
+    parts = key.split("/")
+    wrong = (
+        not 0 < len(key) <= MAX_KEY
+        or any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts)
+        or "\\" in key
+        or not key.isprintable()
+        or parts[-1].startswith(TEMPORARY)
+    )
+    if wrong:
+        raise OptionError(
+            f"{key[:200]!r} is not a name in a media store; use a relative path without '..' "
+            "or control characters."
+        )
+    return key

@@ -9,9 +9,8 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from blocks import LocalFolderStore, MediaStore, S3Store
-from blocks.stores import TEMPORARY
 from sakuga.errors import OptionError, StoreError
-from sakuga.media.ref import MediaRef, file_digest
+from sakuga.media.ref import TEMPORARY, MediaRef, file_digest
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +57,7 @@ def test_what_is_put_is_fetched_again_bit_for_bit(store: MediaStore, tmp_path: P
     assert store.exists(ref)
     assert store.fetch(ref, tmp_path / "new" / "back.bin").read_bytes() == file.read_bytes()
     assert file.exists()
+    assert store.read(ref.uri) == file.read_bytes()
 
 
 def test_a_moved_file_is_gone_from_where_it_was(store: MediaStore, tmp_path: Path) -> None:
@@ -93,6 +93,7 @@ def test_a_missing_file_is_no_file(store: MediaStore, tmp_path: Path) -> None:
     store.remove("here.bin")
     store.touch("here.bin")
     assert store.stat("here.bin") is None
+    assert store.read("here.bin") is None
     assert not store.exists(ref)
     with pytest.raises(StoreError):
         store.fetch(ref, tmp_path / "back.bin")

@@ -1,0 +1,144 @@
+"""Finished chunks, kept in a store under what they were made of.
+
+A chunk with the key `ab12...` is the file `chunks/ab/ab12....mp4`, and beside it a manifest that says what
+must be in it. The manifest is written last: a chunk without one was never finished.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from blocks.stores import MediaStore, Stored
+from sakuga.errors import SakugaError
+from sakuga.media.info import Frozen
+from sakuga.media.ref import MediaRef, file_digest
+
+FOLDER = "chunks"
+MANIFEST = ".json"
+SAFE_AGE = timedelta(hours=1)
+"""A chunk that was used within this time is never removed: a run may be about to use it."""
+
+
+class ChunkRecord(Frozen):
+    """A finished chunk: where it is and what it took."""
+
+    key: str
+    ref: MediaRef
+    frames: int
+    computed: int
+    reused: int
+    concealed: int
+    seconds: dict[str, float]
+
+
+class ChunkCache:
+    """Finished chunks in one store."""
+
+    def __init__(self, store: MediaStore) -> None:
+        self._store = store
+
+    def find(self, key: str) -> ChunkRecord | None:
+        """The finished chunk with this key, marked as used now; None where it is missing or damaged."""
+        manifest = f"{_base(key)}{MANIFEST}"
+        content = self._store.read(manifest)
+        if content is None:
+            return None
+        try:
+            record = ChunkRecord.model_validate_json(content)
+        except ValidationError:
+            return None
+        if record.key != key or not self._whole(record.ref):
+            return None
+        self._store.touch(record.ref.uri)
+        self._store.touch(manifest)
+        return record
+
+    def keep(self, record: ChunkRecord, file: Path) -> ChunkRecord:
+        """Give a finished chunk's file to the store; `record.ref` need only hold the name's suffix.
+
+        Raises:
+            StoreError: the store could not be written.
+            DiskFullError: no room is left.
+        """
+        ref = self._store.put(file, f"{_base(record.key)}{file.suffix}", move=True)
+        kept = record.model_copy(update={"ref": ref})
+        manifest = file.with_name(f"{record.key}{MANIFEST}")
+        try:
+            manifest.write_text(kept.model_dump_json())
+            self._store.put(manifest, f"{_base(record.key)}{MANIFEST}", move=True)
+        finally:
+            manifest.unlink(missing_ok=True)
+        return kept
+
+    def file(self, record: ChunkRecord, folder: Path) -> Path:
+        """A local file with the chunk in it: the store's own, else a copy in `folder`.
+
+        Raises:
+            StoreError: it is not in the store any more, or not what it was.
+        """
+        if path := self._store.local_path(record.ref.uri):
+            return path
+        target = folder / record.ref.uri.rsplit("/", 1)[-1]
+        return target if target.exists() else self._store.fetch(record.ref, target)
+
+    def _whole(self, ref: MediaRef) -> bool:
+        path = self._store.local_path(ref.uri)
+        if path is None:
+            return self._store.exists(ref)
+        try:
+            return file_digest(path) == (ref.sha256, ref.size)
+        except SakugaError:
+            return False
+
+
+class Pruned(Frozen):
+    """What a clean-up removed and left, in bytes."""
+
+    removed: int
+    removed_bytes: int
+    left: int
+    left_bytes: int
+
+
+def prune(
+    store: MediaStore, *, max_bytes: int, max_age: timedelta, in_use: Collection[str] = (), all_: bool = False
+) -> Pruned:
+    """Remove finished chunks: those too old, then the longest unused until the rest fits.
+
+    Chunks that were used within `SAFE_AGE`, or whose key is in `in_use`, stay in any case.
+
+    Args:
+        store: the store.
+        max_bytes: what all chunks may take together.
+        max_age: how long a chunk may lie unused.
+        in_use: keys of chunks that a living run needs.
+        all_: remove whatever may be removed.
+
+    Raises:
+        StoreError: the store could not be read or written.
+    """
+    now = datetime.now(UTC)
+    groups: dict[str, list[Stored]] = {}
+    for file in store.files(FOLDER):
+        groups.setdefault(file.key.rsplit("/", 1)[-1].split(".", 1)[0], []).append(file)
+    left_bytes = sum(file.size for files in groups.values() for file in files)
+    removed = removed_bytes = 0
+    for key, files in sorted(groups.items(), key=lambda item: max(file.used for file in item[1])):
+        age = now - max(file.used for file in files)
+        wanted = all_ or age > max_age or left_bytes > max_bytes
+        if not wanted or age < SAFE_AGE or key in in_use:
+            continue
+        # the manifest goes first: what is left of a removal that stops halfway is no finished chunk
+        for file in sorted(files, key=lambda file: not file.key.endswith(MANIFEST)):
+            store.remove(file.key)
+        size = sum(file.size for file in files)
+        removed, removed_bytes, left_bytes = removed + 1, removed_bytes + size, left_bytes - size
+    return Pruned(
+        removed=removed, removed_bytes=removed_bytes, left=len(groups) - removed, left_bytes=left_bytes
+    )
+
+
+def _base(key: str) -> str:
+    return f"{FOLDER}/{key[:2]}/{key}"

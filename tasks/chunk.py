@@ -1,0 +1,99 @@
+"""Enhancing chunks: each one looked up by its content, else computed, verified and kept."""
+
+from prefect.logging import get_run_logger
+
+from sakuga.enhance.chunk import enhance_chunk as compute
+from sakuga.enhance.key import chunk_key
+from sakuga.errors import CancelledError, SakugaError
+from sakuga.media.ref import MediaRef
+from sakuga.settings import load_settings
+from tasks.cache import ChunkCache, ChunkRecord
+from tasks.channel import current_channel
+from tasks.job import Job, load_planned, open_store
+from tasks.progress import Progress
+from tasks.retry import step
+from tasks.scratch import note_keys
+
+
+@step("find finished chunks")
+def find_chunks(job: Job) -> dict[int, ChunkRecord]:
+    """Chunks of the plan that are finished already, by their index."""
+    planned, channel = load_planned(job.folder), current_channel()
+    channel.emit("stage", stage="enhance")
+    keys = keys_of(job)
+    note_keys(job.folder, keys)
+    cache = ChunkCache(open_store(job.store))
+    found = {}
+    for chunk, key in zip(planned.plan.chunks, keys, strict=True):
+        channel.check()
+        if record := cache.find(key):
+            found[chunk.index] = record
+            channel.emit("chunk", chunk=chunk.index, frames=chunk.frames, cached=True, key=key)
+    get_run_logger().info("%d of %d chunks are finished already", len(found), len(keys))
+    return found
+
+
+@step("enhance chunk", "chunk {index}")
+def enhance_chunk(job: Job, index: int, progress: Progress) -> ChunkRecord:
+    """Enhance one chunk and keep it.
+
+    Raises:
+        SakugaError: see `retryable` for whether another attempt may help.
+    """
+    channel = current_channel()
+    channel.check()
+    planned = load_planned(job.folder)
+    key = chunk_key(job.source.sha256, planned.info, planned.plan, planned.plan.chunks[index], job.spec)
+    cache = ChunkCache(open_store(job.store))
+    try:
+        # another run of the same job may have been faster
+        record = cache.find(key) or _compute(job, index, key, cache, progress)
+    except CancelledError:
+        raise
+    except SakugaError as error:
+        if not error.retryable:
+            channel.fail(error)
+        raise
+    progress.set(index, record.frames)
+    channel.emit("chunk", chunk=index, frames=record.frames, cached=False, key=key, seconds=record.seconds)
+    return record
+
+
+def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progress) -> ChunkRecord:
+    planned, channel = load_planned(job.folder), current_channel()
+    chunk = planned.plan.chunks[index]
+    output = job.folder / f"chunk-{index}.{'mov' if job.spec.codec == 'prores' else 'mp4'}"
+    try:
+        result = compute(
+            job.source.path,
+            planned.info,
+            planned.packets,
+            planned.plan,
+            chunk,
+            job.spec,
+            output,
+            settings=load_settings(),
+            on_frame=lambda done: progress.set(index, done),
+            cancelled=channel.cancelled,
+        )
+        record = ChunkRecord(
+            key=key,
+            ref=MediaRef(uri=output.name, sha256="0" * 64, size=0),
+            frames=result.frames,
+            computed=result.computed,
+            reused=result.reused,
+            concealed=result.concealed,
+            seconds=dict(result.seconds),
+        )
+        return cache.keep(record, output)
+    finally:
+        output.unlink(missing_ok=True)
+
+
+def keys_of(job: Job) -> list[str]:
+    """Keys of all chunks of a job, in order."""
+    planned = load_planned(job.folder)
+    return [
+        chunk_key(job.source.sha256, planned.info, planned.plan, chunk, job.spec)
+        for chunk in planned.plan.chunks
+    ]

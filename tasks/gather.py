@@ -1,0 +1,63 @@
+"""Waiting for all chunks of a job, watching over it meanwhile."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect.futures import PrefectFutureList
+
+from sakuga.errors import CancelledError, SakugaError
+from tasks.cache import ChunkRecord
+from tasks.channel import current_channel
+
+POLL = 0.2
+"""Seconds between two looks at whether the job is to stop."""
+
+
+def gather_chunks(
+    futures: PrefectFutureList[Any], indices: list[int], watch: Callable[[], None]
+) -> dict[int, ChunkRecord]:
+    """Results of all chunks.
+
+    A chunk that failed does not stop the others, so that what can be finished is kept; but an error that no
+    retry can help, and a request to stop, end the wait at once.
+
+    Args:
+        futures: one for each chunk.
+        indices: numbers of the chunks.
+        watch: called a few times a second.
+
+    Raises:
+        CancelledError: the job was asked to stop.
+        SakugaError: a chunk failed; the message says which, and how many more did.
+    """
+    channel = current_channel()
+    done: dict[int, ChunkRecord] = {}
+    failed: dict[int, Exception] = {}
+    for index, future in zip(indices, futures, strict=True):
+        while index not in done and index not in failed:
+            channel.check()
+            if channel.error:
+                raise channel.error
+            watch()
+            try:
+                value = future.result(timeout=POLL, raise_on_failure=False)
+            except TimeoutError:
+                continue
+            if isinstance(value, ChunkRecord):
+                done[index] = value
+            else:
+                failed[index] = value if isinstance(value, Exception) else RuntimeError(str(value))
+    channel.check()
+    if failed:
+        raise _one_error(failed, len(indices))
+    return done
+
+
+def _one_error(failed: dict[int, Exception], count: int) -> Exception:
+    index, first = next(iter(failed.items()))
+    if not isinstance(first, SakugaError) or isinstance(first, CancelledError):
+        return first
+    first.add_note(
+        f"Chunk {index} and {len(failed) - 1} more of {count} failed; the others are finished and kept."
+    )
+    return first

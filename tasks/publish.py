@@ -1,0 +1,69 @@
+"""Putting a finished job where people find it: report and pictures first, the result last."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect.logging import get_run_logger
+
+from blocks.stores import LocalFolderStore, MediaStore
+from sakuga.media.ref import MediaRef
+from sakuga.quality.report import JobReport
+from tasks.channel import current_channel
+from tasks.destination import Destination
+from tasks.job import Job, open_store
+from tasks.retry import step
+
+ENDINGS = {
+    "poster": ".poster.jpg",
+    "contact_sheet": ".contact-sheet.png",
+    "before_after": ".before-after.png",
+    "report": ".report.json",
+    "report_markdown": ".report.md",
+}
+
+
+@step("publish")
+def publish(
+    job: Job,
+    destination: Destination,
+    result: Path,
+    report: JobReport,
+    pictures: dict[str, Path],
+    *,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Move the result, its report and its pictures to where they belong, each whole or not at all.
+
+    The result comes last and under its own name only when all checks passed: where it is, everything is.
+
+    Returns:
+        Where each file is, for people, and the reference to the result.
+
+    Raises:
+        OptionError: a result of this name has appeared meanwhile.
+        StoreError: the store could not be written.
+        DiskFullError: no room is left.
+    """
+    current_channel().emit("stage", stage="publish")
+    store, prefix = target_store(job, destination)
+    files = {**pictures, "report": job.folder / "report.json", "report_markdown": job.folder / "report.md"}
+    report.to_json(files["report"])
+    files["report_markdown"].write_text(report.to_markdown(), encoding="utf-8")
+    places: dict[str, Any] = {}
+    for kind, file in files.items():
+        key = f"{prefix}{destination.stem}{ENDINGS[kind]}"
+        store.put(file, key)
+        places[kind] = store.location(key)
+    name = destination.name if report.passed else destination.failed_name
+    ref: MediaRef = store.put(result, f"{prefix}{name}", overwrite=overwrite or not report.passed, move=True)
+    places["result"] = store.location(ref.uri)
+    places["ref"] = ref.model_dump(mode="json")
+    get_run_logger().info("Result: %s", places["result"])
+    return places
+
+
+def target_store(job: Job, destination: Destination) -> tuple[MediaStore, str]:
+    """The store that the result goes to, and what the keys in it begin with."""
+    if destination.folder is not None:
+        return LocalFolderStore(root=destination.folder), ""
+    return open_store(job.store), f"{destination.prefix}/{job.source.sha256[:12]}/"

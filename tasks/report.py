@@ -1,0 +1,64 @@
+"""The report of a job."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sakuga.errors import SakugaError
+from sakuga.media.assemble import Assembly
+from sakuga.media.probe import probe
+from sakuga.media.ref import file_digest
+from sakuga.models.registry import load_upscaler
+from sakuga.quality.check import Check
+from sakuga.quality.report import FileFacts, JobReport, Stage, Work, build_report, file_facts
+from sakuga.quality.sample import RESULT_LIMITS
+from tasks.cache import ChunkRecord
+from tasks.job import Job, load_planned
+from tasks.retry import step
+
+
+@step("report")
+def job_report(
+    job: Job,
+    result: Path,
+    assembly: Assembly,
+    records: Sequence[ChunkRecord],
+    cached: int,
+    checks: Sequence[Check],
+    stages: Sequence[Stage],
+) -> JobReport:
+    """What was in, what was done and why, how long it took, and what was proved."""
+    planned = load_planned(job.folder)
+    source, info = job.source, planned.info
+    work = Work(
+        chunks=len(records),
+        cached_chunks=cached,
+        frames=sum(record.frames for record in records),
+        computed=sum(record.computed for record in records),
+        reused=sum(record.reused for record in records),
+        concealed=sum(record.concealed for record in records),
+        lost_frames=planned.found.lost_frames,
+    )
+    return build_report(
+        source=file_facts(source.name, source.size, source.sha256, info),
+        result=_facts(job, result),
+        info=info,
+        plan=planned.plan,
+        spec=job.spec,
+        assembly=assembly,
+        work=work,
+        stages=stages,
+        checks=checks,
+        found=planned.found.reason,
+        truncated=planned.found.truncated,
+        versions={"model": f"{job.spec.model} {load_upscaler(job.spec.model).digest[:16]}"},
+    )
+
+
+def _facts(job: Job, result: Path) -> FileFacts:
+    """Facts of the result; of the source's where the result, which a check says, cannot be read."""
+    sha256, size = file_digest(result)
+    try:
+        info = probe(result, RESULT_LIMITS).info
+    except SakugaError:
+        info = load_planned(job.folder).info
+    return file_facts(result.name, size, sha256, info)
