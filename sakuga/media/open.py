@@ -95,11 +95,8 @@ def _checked_head(path: Path, limits: Limits) -> bytes:
         raise UnreadableMediaError(f"{path} may not be read; check its permissions.") from error
     except (OSError, ValueError) as error:
         raise UnreadableMediaError(f"{path} cannot be opened: {error}.") from error
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(_regular(descriptor, path), "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise UnreadableMediaError(f"{path} is {kind}; give a video file.")
         if status.st_size == 0:
             raise UnreadableMediaError(f"{path} is empty; it has to be copied or downloaded again.")
         if status.st_size > limits.max_file_bytes:
@@ -108,6 +105,15 @@ def _checked_head(path: Path, limits: Limits) -> bytes:
                 "(SAKUGA_LIMITS__MAX_FILE_BYTES)."
             )
         return file.read(HEAD_BYTES)
+
+
+def _regular(descriptor: int, path: Path) -> int:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+    raise UnreadableMediaError(f"{path} is {kind}; give a video file.")
 
 
 def _refuse_scripts(path: Path, head: bytes) -> None:
