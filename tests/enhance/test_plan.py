@@ -155,6 +155,11 @@ def test_chunks_start_exactly_at_their_target_where_no_keyframe_is_near() -> Non
     assert cuts(plan_of(index, rate=Fraction(24), chunk_seconds=3))[:5] == [0, 72, 144, 216, 288]
 
 
+def test_a_length_in_decimals_is_meant_exactly() -> None:
+    index = regular_packets(20, Fraction(25))
+    assert cuts(plan_of(index, rate=Fraction(25), chunk_seconds=0.2)) == [0, 5, 10, 15]
+
+
 def test_a_chunk_of_a_higher_rate_starts_where_the_keyframe_is_first_shown() -> None:
     index = regular_packets(24 * 10, Fraction(24), gop=50)
     plan = plan_of(index, rate=Fraction(24), fps=60, chunk_seconds=2, interpolation="nearest")
@@ -164,10 +169,10 @@ def test_a_chunk_of_a_higher_rate_starts_where_the_keyframe_is_first_shown() -> 
 
 
 def test_bobbed_film_is_cut_before_the_first_field_of_a_keyframe() -> None:
-    index = regular_packets(100, Fraction(25), gop=26)
+    index = regular_packets(100, Fraction(25), gop=24)
     track = regular_track(Film(kind="bob", count=200), Fraction(0), Fraction(50))
     plan = make_plan(info(video()), index, track, EnhanceSpec(chunk_seconds=1), Limits())
-    assert cuts(plan) == [0, 52, 104, 156]
+    assert cuts(plan) == [0, 48, 96, 144]
 
 
 def test_woven_film_keeps_its_own_rate_and_is_cut_at_keyframes() -> None:

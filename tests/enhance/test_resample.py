@@ -144,3 +144,8 @@ def test_times_rounded_to_milliseconds_are_not_mixed_at_their_own_rate() -> None
     left, weight = sources(varying_track(times, times[-1] + 42), Fraction(24), 241, "flow")
     assert [left[j] for j in (0, 99, 101, 240)] == [0, 99, 100, 239]
     assert [j for j in range(241) if weight[j]] == [100]
+
+
+def test_times_in_coarse_ticks_are_still_mixed() -> None:
+    track = varying_track([0, 2, 4], 6, Fraction(1, 100))
+    assert sources(track, Fraction(100), 4, "blend")[1] == (0, WEIGHTS // 2, 0, WEIGHTS // 2)
