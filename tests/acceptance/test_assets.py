@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from sakuga.media.probe import probe
+from sakuga.settings import Limits
+from tests.acceptance.jobs import FAST, failures_in, report_of, result_of, sakuga
+from tests.assets import ASSETS
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not ASSETS.is_dir(), reason="the folder of real clips is not here"),
+]
+SMALL, MEDIUM = 30e6, 250e6
+"""Samples of a whole clip up to which it is enhanced by the default model, and up to which twice as large."""
+REFUSAL_CPU = 1.0
+BROKEN = {
+    "truncated.webm": 2,
+    "zero_bytes.mp4": 2,
+    "not_a_video.mp4": 2,
+    "audio_only.mp4": 2,
+    "decord_corrupted.mp4": 1,
+}
+"""Exit code of each broken file: what packets show is refused, what only decoding shows fails."""
+
+
+def samples(path: Path) -> int:
+    video = probe(path, Limits()).info.video
+    return video.width * video.height * video.frames
+
+
+def check(sources: list[Path], out: Path, home: Path, *options: str) -> None:
+    assert sources
+    done = sakuga("enhance", *sources, "-o", out, *options, home=home)
+    found = {source.name: report_of(result_of(source, out)) for source in sources}
+    assert {name: failures_in(report) for name, report in found.items() if not report["passed"]} == {}
+    assert done.code == 0, done.said
+
+
+def videos(least: float, most: float) -> list[Path]:
+    return [path for path in sorted((ASSETS / "video").iterdir()) if least <= samples(path) < most]
+
+
+def test_small_real_clips_pass_every_check_with_the_default_model(tmp_path: Path, home: Path) -> None:
+    check(videos(0, SMALL), tmp_path, home)
+
+
+def test_medium_real_clips_pass_every_check_twice_as_large(tmp_path: Path, home: Path) -> None:
+    check(videos(SMALL, MEDIUM), tmp_path, home, *FAST)
+
+
+def test_large_real_clips_pass_every_check(tmp_path: Path, home: Path) -> None:
+    check(videos(MEDIUM, float("inf")), tmp_path, home, *FAST, "--scale", "1")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_gets_its_clear_refusal(tmp_path: Path, home: Path, name: str) -> None:
+    ended = sakuga("enhance", ASSETS / "broken" / name, "-o", tmp_path, *FAST, home=home)
+    assert ended.code == BROKEN[name], ended.said
+    assert name in ended.err + ended.out
+    assert "Traceback" not in ended.err
+    assert not list(tmp_path.iterdir())
+    if ended.code == 2:
+        assert ended.cpu < REFUSAL_CPU
+
+
+@pytest.mark.parametrize("name", ["truncated.webm", "decord_corrupted.mp4"])
+def test_what_can_be_decoded_is_salvaged(tmp_path: Path, home: Path, name: str) -> None:
+    source = ASSETS / "broken" / name
+    ended = sakuga("enhance", source, "-o", tmp_path, *FAST, "--scale", "1", "--salvage", home=home)
+    assert ended.code == 0, ended.said
+    work = report_of(result_of(source, tmp_path))["work"]
+    assert work["concealed"] + work["lost_frames"] > 0
