@@ -108,7 +108,7 @@ def enhance(
             checks = check_job(job, result, assembly)
         with clock("previews"):
             pictures = make_pictures(job, result)
-        report = job_report(job, result, assembly, records, cached, checks, clock.stages)
+        report = job_report(job, result, assembly, records, cached, checks, clock.stages, destination.name)
         if spec.frames and destination.folder:
             export_pngs(job, result, destination.folder / f"{destination.stem}.frames")
         places = publish(job, destination, result, report, pictures, overwrite=overwrite)

@@ -25,6 +25,7 @@ def job_report(
     cached: int,
     checks: Sequence[Check],
     stages: Sequence[Stage],
+    name: str,
 ) -> JobReport:
     """What was in, what was done and why, how long it took, and what was proved."""
     planned = load_planned(job.folder)
@@ -40,7 +41,7 @@ def job_report(
     )
     return build_report(
         source=file_facts(source.name, source.size, source.sha256, info),
-        result=_facts(job, result),
+        result=_facts(job, result, name),
         info=info,
         plan=planned.plan,
         spec=job.spec,
@@ -54,11 +55,11 @@ def job_report(
     )
 
 
-def _facts(job: Job, result: Path) -> FileFacts:
+def _facts(job: Job, result: Path, name: str) -> FileFacts:
     """Facts of the result; of the source's where the result, which a check says, cannot be read."""
     sha256, size = file_digest(result)
     try:
         info = probe(result, RESULT_LIMITS).info
     except SakugaError:
         info = load_planned(job.folder).info
-    return file_facts(result.name, size, sha256, info)
+    return file_facts(name, size, sha256, info)

@@ -47,4 +47,4 @@ def digest_of(path: Path) -> tuple[str, int]:
 @lru_cache(maxsize=8)
 def _digest(path: Path, size: int, changed: int) -> tuple[str, int]:
     del size, changed
-    return file_digest(path)
+    return file_digest(path, current_channel().check)

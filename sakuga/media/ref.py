@@ -1,6 +1,7 @@
 """References to files: what travels between steps in place of the files themselves."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
@@ -29,8 +30,10 @@ class MediaRef(Frozen):
     size: int = Field(ge=0, title="Size", description="Size of the file in bytes.")
 
 
-def file_digest(path: Path) -> tuple[str, int]:
+def file_digest(path: Path, poll: Callable[[], None] | None = None) -> tuple[str, int]:
     """SHA-256 (64 hexadecimal digits) and size in bytes of a file, read as a stream.
+
+    `poll` is called often while the file is read, and may raise to stop.
 
     Raises:
         UnreadableMediaError: the file cannot be read.
@@ -41,6 +44,8 @@ def file_digest(path: Path) -> tuple[str, int]:
         with path.open("rb", buffering=0) as file:
             while block := file.read(READ_BYTES):
                 digest.update(block)
+                if poll:
+                    poll()
                 size += len(block)
     except OSError as error:
         reason = error.strerror or type(error).__name__

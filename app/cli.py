@@ -1,0 +1,196 @@
+"""The command line: `sakuga enhance`, `probe`, `doctor` and `clean`.
+
+Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of these
+that applies to one of them.
+Nothing heavy is imported before it is needed: Prefect only once input and options have been accepted.
+"""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from sakuga import __version__
+from sakuga.errors import SakugaError
+
+cli = typer.Typer(
+    name="sakuga",
+    help="Low-resolution video in, clean high-resolution video out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sakuga {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
+
+
+def _enhance(
+    inputs: list[Path],
+    *,
+    output: str | None,
+    overwrite: bool,
+    recursive: bool,
+    store: str | None,
+    as_json: bool,
+    verbose: bool,
+    **fields: Any,  # noqa: ANN401 - the fields of the spec, each of its own type
+) -> None:
+    """Enhance videos, one after another; results go beside their sources, or where -o says."""
+    from app.inputs import check_options, check_single_output, find_inputs
+    from app.jobs import Runner
+    from app.options import read_spec
+    from app.progress import JsonReporter, TerminalReporter
+    from sakuga.settings import load_settings
+
+    try:
+        settings = load_settings()
+        spec = read_spec(fields, Path(output or "").suffix)
+        check_options(spec, settings)
+        items = find_inputs(inputs, recursive=recursive)
+        check_single_output(items, output)
+    except SakugaError as error:
+        _refuse(error, as_json)
+    reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
+    runner = Runner(
+        spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
+    )
+    with reporter:
+        code = runner.run(items)
+    raise typer.Exit(code)
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """The enhance command: its own parameters, and one for each field of the spec."""
+    from app.options import spec_parameters
+
+    own = {
+        "inputs": (list[Path], typer.Argument(help="Video files, or folders of them.", metavar="INPUT...")),
+        "output": (str | None, typer.Option("-o", "--output", help="File or folder for the results.")),
+        "overwrite": (bool, typer.Option("--overwrite", help="Replace results that are there.")),
+        "recursive": (bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")),
+        "store": (str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")),
+        "as_json": (bool, typer.Option("--json", help="Print one JSON object a line for every event.")),
+        "verbose": (bool, typer.Option("-v", "--verbose", help="Show the log.")),
+    }
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if kind == list[Path] else (False if kind is bool else None),
+            annotation=Annotated[kind, option],
+        )
+        for name, (kind, option) in own.items()
+    ]
+    parameters += spec_parameters()
+
+    def command(**values: Any) -> None:  # noqa: ANN401 - what the flags hold
+        function(values.pop("inputs"), **values)
+
+    command.__doc__ = function.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+cli.command("enhance")(_command(_enhance))
+
+
+@cli.command()
+def probe(
+    file: Annotated[Path, typer.Argument(help="A video file.", metavar="FILE")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    salvage: Annotated[bool, typer.Option("--salvage", help="Accept a truncated file.")] = False,
+) -> None:
+    """Show what a file holds."""
+    from app.show import probe_lines
+    from sakuga.settings import load_settings
+    from tasks.probing import probe_once
+
+    try:
+        path = file.expanduser().absolute()
+        probed = probe_once(path, load_settings().limits, salvage=salvage)
+    except SakugaError as error:
+        _refuse(error, as_json)
+    if as_json:
+        typer.echo(probed.info.model_dump_json(indent=2))
+    else:
+        typer.echo("\n".join(probe_lines(probed)))
+
+
+@cli.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show what is on this machine, what is missing, and how to get it."""
+    from app.doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps({finding.name: finding.model_dump(exclude={"name"}) for finding in findings}))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.found}")
+            if finding.advice:
+                typer.echo(f"        {finding.advice}")
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def clean(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Remove every finished chunk that no run is using.")
+    ] = False,
+    store: Annotated[
+        str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")
+    ] = None,
+) -> None:
+    """Remove finished chunks that are too old or too many, and what killed runs left behind."""
+    from app.clean import clean_up
+
+    try:
+        for line in clean_up(everything=everything, store=store):
+            typer.echo(line)
+    except SakugaError as error:
+        _refuse(error, as_json=False)
+
+
+def _refuse(error: SakugaError, as_json: bool) -> NoReturn:
+    if as_json:
+        facts = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        typer.echo(json.dumps({"event": "failed", "time": 0.0, "input": None} | facts))
+    else:
+        typer.echo(str(error), err=True)
+    raise typer.Exit(error.exit_code)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli()
+    except BrokenPipeError:
+        # whoever read our output has gone
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Inputs of the command line: found, and checked before anything is started."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sakuga.enhance.planner import check_request
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.errors import OptionError, SakugaError
+from sakuga.media.codecs import require_encoder
+from sakuga.media.ffmpeg import ffmpeg_path
+from sakuga.models.registry import load_upscaler
+from sakuga.settings import Settings
+from tasks.destination import Destination, choose_destination, is_result
+from tasks.probing import probe_once
+
+VIDEO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in ("3gp", "avi", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts")
+    + ("ogv", "ts", "vob", "webm", "wmv", "y4m")
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A source that was named, or found in a folder; `below` is its folder inside the named one."""
+
+    path: Path
+    below: Path = Path()
+
+
+def find_inputs(inputs: Sequence[Path], *, recursive: bool) -> list[Item]:
+    """The sources in the order they were named; of a folder its videos by name, without our own results.
+
+    Raises:
+        OptionError: a folder holds no video.
+    """
+    items: list[Item] = []
+    for given in inputs:
+        path = given.expanduser().absolute()
+        if not path.is_dir():
+            items.append(Item(path))
+            continue
+        found = [Item(file, file.parent.relative_to(path)) for file in _videos(path, recursive)]
+        if not found:
+            raise OptionError(f"The folder {str(given)!r} holds no video; name the files themselves.")
+        items += found
+    return list(dict.fromkeys(items))
+
+
+def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
+        hidden = path.name.startswith(".")
+        if path.suffix.lower() in VIDEO_SUFFIXES and not hidden and not is_result(path) and path.is_file():
+            yield path
+
+
+def check_options(spec: EnhanceSpec, settings: Settings) -> None:
+    """Refuse what this machine cannot do, whatever the source.
+
+    Raises:
+        OptionError: there is no such model.
+        MissingToolError: ffmpeg or the encoder is not here.
+    """
+    load_upscaler(spec.model)
+    require_encoder(spec.codec, spec.hardware)
+    ffmpeg_path(settings)
+
+
+def check_item(
+    item: Item, spec: EnhanceSpec, settings: Settings, output: str | None, store: str | None, overwrite: bool
+) -> Destination:
+    """Refuse a source that cannot be enhanced, from its packets alone, and say where its result goes.
+
+    Raises:
+        InputError: the source, an option or the name of the result is not acceptable.
+    """
+    probed = probe_once(item.path, settings.limits, salvage=spec.salvage)
+    check_request(probed.info, spec, settings.limits)
+    return choose_destination(
+        item.path,
+        item.path.name,
+        spec.container,
+        place_of(item, output),
+        in_store=store is not None,
+        overwrite=overwrite,
+    )
+
+
+def place_of(item: Item, output: str | None) -> str | None:
+    """The output as it was given, with the source's own folder below it."""
+    if output is None or item.below == Path():
+        return output
+    return f"{Path(output) / item.below}/"
+
+
+def check_single_output(items: Sequence[Item], output: str | None) -> None:
+    """Refuse one file as the result of several sources.
+
+    Raises:
+        OptionError: that is what was asked for.
+    """
+    if output and len(items) > 1 and Path(output).suffix and not Path(output).is_dir() and output[-1] != "/":
+        raise OptionError(f"{output!r} is one file, but there are {len(items)} sources; name a folder.")
+
+
+def explain(error: BaseException) -> str:
+    """One sentence for a person."""
+    if isinstance(error, SakugaError):
+        notes = getattr(error, "__notes__", [])
+        return " ".join([str(error), *notes])
+    return f"Something unexpected went wrong ({type(error).__name__}: {error}); the log tells more."

@@ -1,0 +1,154 @@
+"""What a watcher sees of the jobs: a progress bar for people, or one JSON object a line for programs.
+
+Every JSON line has `event`, `time` (seconds since the command began) and `input`, and further:
+
+    started    output
+    stage      stage: read, plan, enhance, assemble, check, previews, frames, publish
+    planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
+    chunk      chunk, frames, cached, key; seconds by stage where it was computed
+    progress   stage, done, total, fps, eta (seconds, null where unknown)
+    finished   result, report, previews, frames, chunks, cached_chunks, computed, reused, concealed, seconds
+    failed     error, message, exit_code
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Task as Bar
+from rich.text import Text
+
+STAGES = {
+    "read": "reading",
+    "plan": "planning",
+    "enhance": "enhancing",
+    "assemble": "assembling",
+    "check": "checking",
+    "previews": "previews",
+    "frames": "exporting frames",
+    "publish": "publishing",
+}
+
+
+class Reporter(Protocol):
+    """Hears the events of all jobs of a command."""
+
+    def event(self, source: Path, kind: str, facts: dict[str, Any]) -> None:
+        """Called for every event, one at a time for each job."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class JsonReporter:
+    """One JSON object a line on standard output."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def event(self, source: Path, kind: str, facts: dict[str, Any]) -> None:
+        """Print the event."""
+        head = {"event": kind, "time": round(time.monotonic() - self._began, 3), "input": str(source)}
+        sys.stdout.write(json.dumps(head | facts, default=str) + "\n")
+        sys.stdout.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class TerminalReporter:
+    """A progress bar on standard error, and where each result is on standard output."""
+
+    def __init__(self, *, bar: bool) -> None:
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._bar = bar and self._errors.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.fields[name]}", markup=False),
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            _Speed(),
+            TimeRemainingColumn(compact=True),
+            console=self._errors,
+            transient=True,
+            disable=not self._bar,
+        )
+        self._task: TaskID | None = None
+        self._found = ""
+
+    def event(self, source: Path, kind: str, facts: dict[str, Any]) -> None:
+        """Move the bar, or print what is worth a line."""
+        match kind:
+            case "started":
+                self._task = self._progress.add_task("starting", total=None, name=source.name)
+                self._line(f"{source.name} -> {facts['output']}")
+            case "stage":
+                self._stage(facts["stage"])
+            case "planned":
+                width, height = facts["size"]
+                self._line(f"  {facts['frames']} frames of {width}x{height}. {facts['found']}")
+            case "progress" if self._task is not None:
+                self._progress.update(
+                    self._task, completed=facts["done"], total=facts["total"], speed=facts["fps"]
+                )
+            case "finished":
+                self._close()
+                self._finished(facts)
+            case "failed":
+                self._close()
+                self._errors.print(Text(f"{source.name}: {facts['message']}", style="red"))
+
+    def _stage(self, stage: str) -> None:
+        name = STAGES.get(stage, stage)
+        if self._task is not None:
+            self._progress.reset(self._task, total=None, description=name)
+        if not self._bar:
+            self._line(f"  {name}")
+
+    def _finished(self, facts: dict[str, Any]) -> None:
+        speed = facts["frames"] / max(facts["seconds"], 1e-3)
+        kept = (
+            f", {facts['cached_chunks']} of {facts['chunks']} chunks were there"
+            if facts["cached_chunks"]
+            else ""
+        )
+        self._line(f"  done in {facts['seconds']:.1f} s ({speed:.1f} fps{kept})")
+        self._out.print(Text(facts["result"]))
+        self._out.print(Text(facts["report"]))
+        self._out.print(Text(facts["previews"]["before_after"]))
+
+    def _line(self, text: str) -> None:
+        self._errors.print(Text(text))
+
+    def _close(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+class _Speed(ProgressColumn):
+    """Frames per second, as the job says."""
+
+    def render(self, task: Bar) -> Text:
+        speed = task.fields.get("speed")
+        return Text(f"{speed:.1f} fps" if speed else "", style="cyan")
