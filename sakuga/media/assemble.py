@@ -73,15 +73,15 @@ def assemble(
         while True:
             carried = _carried(notes, source, made)
             try:
-                with writing(f"the result {output.name}"):
+                with writing(f"the result {output.name}", output.parent):
                     job.write(part, timing, carried)
                 break
             except EncodeError as error:
                 notes = _give_up_one_kind(notes, error)
-        if container == "mkv":
-            set_frame_rate(part, track.mean_rate)
-        prove(part, container, track, carried)
-        with writing(f"the result {output.name}"):
+        with writing(f"the result {output.name}", output.parent):
+            if container == "mkv":
+                set_frame_rate(part, track.mean_rate)
+            prove(part, container, track, carried)
             part.replace(output)
     finally:
         part.unlink(missing_ok=True)

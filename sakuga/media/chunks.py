@@ -6,12 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+import av
 import numpy as np
 from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
-from sakuga.errors import ContractError
+from sakuga.errors import ContractError, InputError
 from sakuga.media.info import Colour, Frozen, Rational
 from sakuga.media.open import open_media
 from sakuga.settings import Limits
@@ -91,10 +92,13 @@ def _ranks(chunks: Sequence[Path], frames: Sequence[int]) -> NDArray[np.int64]:
     header: bytes | None = None
     base = 0
     for number, (path, expected) in enumerate(zip(chunks, frames, strict=True)):
-        with open_media(path, OWN_LIMITS) as container:
-            stream = container.streams.video[0]
-            extradata = stream.codec_context.extradata or b""
-            pts = [packet.pts for packet in container.demux(stream) if packet.size]
+        try:
+            with open_media(path, OWN_LIMITS) as container:
+                stream = container.streams.video[0]
+                extradata = stream.codec_context.extradata or b""
+                pts = [packet.pts for packet in container.demux(stream) if packet.size]
+        except (av.FFmpegError, InputError) as error:
+            raise ContractError(f"Chunk {number} cannot be read: {error}") from error
         if header is None:
             header = extradata
         if extradata != header:

@@ -1,9 +1,10 @@
 """Frames out: one chunk of pictures into one verified file."""
 
 import errno
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ import av
 import numpy as np
 from av.packet import Packet
 
-from sakuga.errors import ContractError, DiskFullError, EncodeError
+from sakuga.errors import ContractError, DiskFullError, EncodeError, InputError
 from sakuga.media.chunks import OWN_LIMITS
 from sakuga.media.codecs import (
     EncodeSettings,
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 _SANE_DTS = 1 << 40
+_NO_ROOM_BYTES = 1 << 16
 
 
 def beside(path: Path) -> Path:
@@ -47,12 +49,28 @@ def beside(path: Path) -> Path:
 
 
 @contextmanager
-def writing(what: str) -> Iterator[None]:
-    """Turn the failures of writing media into errors of this project."""
+def writing(what: str, folder: Path) -> Iterator[None]:
+    """Turn the failures of writing media into errors of this project.
+
+    Args:
+        what: what is written, as a message names it.
+        folder: where. libavformat does not tell of the last bytes that found no room, so that a file which
+            is not what was written, on a disk without room, means that the disk is full.
+    """
     try:
         yield
+    except (ContractError, EncodeError) as error:
+        if shutil.disk_usage(folder).free < _NO_ROOM_BYTES:
+            raise DiskFullError(
+                f"No room is left on the disk for {what}; free some and run again."
+            ) from error
+        raise
     except (av.FFmpegError, OSError) as error:
         if error.errno == errno.ENOSPC:
+            raise DiskFullError(
+                f"No room is left on the disk for {what}; free some and run again."
+            ) from error
+        if shutil.disk_usage(folder).free < _NO_ROOM_BYTES:
             raise DiskFullError(
                 f"No room is left on the disk for {what}; free some and run again."
             ) from error
@@ -102,7 +120,7 @@ class ChunkWriter:
         self.frames = 0
         name = require_encoder(settings.codec, settings.hardware)
         self._time_base = time_base
-        with writing(f"the chunk {path.name}"):
+        with self._writing():
             self._container = av.open(
                 str(self._part.absolute()), "w", format="mov" if settings.codec == "prores" else "mp4"
             )
@@ -111,6 +129,9 @@ class ChunkWriter:
             except BaseException:
                 self.abort()
                 raise
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"the chunk {self._path.name}", self._path.parent)
 
     def _add_stream(
         self, name: str, settings: EncodeSettings, colour: Colour, frame_rate: Fraction
@@ -145,7 +166,7 @@ class ChunkWriter:
         self._last = time
         frame = self._frame(picture)
         frame.pts, frame.time_base = time - self._first, self._time_base
-        with writing(f"the chunk {self._path.name}"):
+        with self._writing():
             self._mux(self._stream.encode(frame))
         self.frames += 1
 
@@ -178,11 +199,10 @@ class ChunkWriter:
             DiskFullError: no room is left.
         """
         try:
-            with writing(f"the chunk {self._path.name}"):
+            with self._writing():
                 self._mux(self._stream.encode(None))
                 self._container.close()
-            verify_chunk(self._part, self.frames, self._size)
-            with writing(f"the chunk {self._path.name}"):
+                verify_chunk(self._part, self.frames, self._size)
                 self._part.replace(self._path)
         except BaseException:
             self.abort()
@@ -223,7 +243,7 @@ def verify_chunk(path: Path, frames: int, size: tuple[int, int]) -> None:
                 if frame.is_corrupt:
                     raise ContractError(f"Frame {count} of {path.name} does not decode.")
                 count += 1
-    except av.FFmpegError as error:
-        raise ContractError(f"{path.name} does not decode after frame {count}: {error.strerror}.") from error
+    except (av.FFmpegError, InputError) as error:
+        raise ContractError(f"{path.name} does not decode after frame {count}: {error}") from error
     if count != frames:
         raise ContractError(f"{path.name} has {count} frames where {frames} were written.")

@@ -9,7 +9,7 @@ import av
 from av.packet import Packet
 from av.stream import Stream
 
-from sakuga.errors import ContractError
+from sakuga.errors import ContractError, InputError
 from sakuga.media.chunks import OWN_LIMITS, VideoTrack
 from sakuga.media.containers import Container
 from sakuga.media.open import open_media
@@ -49,8 +49,8 @@ def prove(path: Path, container: Container, track: VideoTrack, carried: Sequence
                     readers[packet.stream_index].take(packet)
                 elif packet.pts is not None:
                     times.append(packet.pts * packet.time_base)
-    except av.FFmpegError as error:
-        raise ContractError(f"The result cannot be read back: {error.strerror}.") from error
+    except (av.FFmpegError, InputError) as error:
+        raise ContractError(f"The result cannot be read back: {error}") from error
     shift = _prove_times(sorted(times), track, container)
     for reader in readers.values():
         reader.prove(shift, container)
