@@ -1,6 +1,7 @@
 """Frames in: decoded pictures by their number, and which frames of a damaged file decode at all."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,9 @@ from sakuga.settings import Limits
 
 MAX_STEPS_BACK = 4
 """Keyframes to go back when a seek lands too late, before starting over from the beginning."""
+SEARCHED = ("mpeg", "mpegts")
+SEARCH_MARGIN = Fraction(7, 10)
+"""These are searched for a decoding time, not a keyframe; from so many seconds before, none is passed by."""
 
 
 def prepare_decoder(container: InputContainer, index: int, limits: Limits, *, threads: int = 0) -> None:
@@ -38,8 +42,11 @@ def prepare_decoder(container: InputContainer, index: int, limits: Limits, *, th
     )
     context.thread_type = "AUTO" if threads != 1 else "SLICE"
     context.thread_count = threads
-    # Without `explode` H.264 and HEVC hide some errors without a word.
-    context.options = {"max_pixels": str(limits.max_pixels), "err_detect": "explode"}
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    if context.codec.canonical_name != "h264":
+        # Without it HEVC hides errors without a word. H.264 marks most of its own, and would take the
+        # references that are naturally missing after a seek to an open GOP for errors.
+        context.options |= {"err_detect": "explode"}
 
 
 def decoded_frames(container: InputContainer, index: int) -> Iterator[VideoFrame]:
@@ -225,10 +232,12 @@ class FrameReader:
         if self._container is None:
             self._restart()
         assert self._container is not None
+        target = int(self._labels[key])
+        if self._container.format.name in SEARCHED:
+            target = max(int(self._labels[0]), target - int(SEARCH_MARGIN / self._packets.time_base))
         try:
-            self._container.seek(
-                int(self._labels[key]), backward=True, stream=self._container.streams[self._video.index]
-            )
+            stream = self._container.streams[self._video.index]
+            self._container.seek(target, backward=True, stream=stream)
         except av.error.FFmpegError:
             return False
         self._frames = self._numbered(number)
