@@ -47,7 +47,7 @@ def export_frames(
     video = made.info.video
     part = beside(folder)
     try:
-        with writing(f"the frames {folder.name}"):
+        with writing(f"the frames {folder.name}", folder.parent):
             part.mkdir(parents=True)
             with FrameReader(result, video, made.packets, limits=limits) as reader:
                 for number, picture in enumerate(reader.read(0, len(made.packets)), 1):

@@ -134,7 +134,7 @@ def _save(image: Rgb, path: Path) -> Path:
     part = beside(path)
     kind = "JPEG" if path.suffix == ".jpg" else "PNG"
     try:
-        with writing(f"the preview {path.name}"):
+        with writing(f"the preview {path.name}", path.parent):
             Image.fromarray(image).save(part, kind, quality=JPEG_QUALITY, subsampling=0)
             part.replace(path)
     finally:
