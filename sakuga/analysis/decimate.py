@@ -14,7 +14,7 @@ UNLIKELY = 0.3
 """The same for the neighbour on the side where the field order lets no field of this picture be."""
 COMBED = 0.3
 """Combing, in code values, that is left after matching and can be seen."""
-COMBED_SHARE = 0.25
+COMBED_SHARE = 0.1
 """Share of the worst weave's combing that must be left: motion of less than that leaves texture only."""
 STAY = (1.3, 0.5)
 """Factor and code values by which the duplicate of the last cycle's place may be worse than the best one."""
@@ -57,22 +57,29 @@ def keep_frames(change: Floats, period: int) -> tuple[list[int], list[int]]:
     """Numbers of the frames to keep and to drop: in every `period` frames the best duplicate is dropped.
 
     Where several are equally good, the place of the last cycle is kept. In a last cycle that is not full a
-    frame is dropped only if it is plainly a duplicate.
+    frame is dropped only if it is plainly a duplicate. What the very first frame repeats is not seen: where
+    the first cycle has no plain duplicate it takes the place of the second one's.
     """
     dropped: list[int] = []
     place: int | None = None
+    if len(change) >= 2 * period and not _is_plain(change[:period]):
+        change = change.copy()
+        change[int(np.argmin(change[period : 2 * period]))] = 0
     for first in range(0, len(change), period):
         cycle = change[first : first + period]
         best = int(np.argmin(cycle))
         if place is None or place >= len(cycle) or cycle[place] > STAY[0] * cycle[best] + STAY[1]:
             place = best
-        if len(cycle) < period:
-            others = np.delete(cycle, place)
-            if not len(others) or cycle[place] > CLEARLY * others.min():
-                continue
+        if len(cycle) < period and not _is_plain(cycle):
+            continue
         dropped.append(first + place)
     gone = set(dropped)
     return [number for number in range(len(change)) if number not in gone], dropped
+
+
+def _is_plain(cycle: Floats) -> bool:
+    least, *others = np.sort(cycle)
+    return bool(others and least <= CLEARLY * others[0])
 
 
 def plain_share(change: Floats, dropped: list[int], period: int) -> float:

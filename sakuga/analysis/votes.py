@@ -19,6 +19,10 @@ CLEAN = 0.12
 stay under 0.06 and interlaced ones are over 0.2."""
 MIN_TORN = 5
 """Frames with two moments in them, below which a stretch is not called interlaced."""
+BARELY = 0.03
+"""Combing below this share of the worst weave's is what any drawing has when it is held."""
+ONE_SIDED = 0.85
+"""Fields three apart in time comb more than fields one apart; in noise and stripes all comb alike."""
 TELECINE = 5
 """Decoded frames in a cycle of 3:2 pulldown; four film frames are in them."""
 SAME_CHANGE = 0.25
@@ -56,7 +60,8 @@ class Votes:
         """What most moving frames say."""
         if self.moving < 3:
             return "still"
-        if self.torn >= max(MIN_TORN, 0.5 * self.moving):
+        mostly_one_order = max(self.torn_tff, self.torn - self.torn_tff) >= 0.7 * self.torn
+        if self.torn >= max(MIN_TORN, 0.5 * self.moving) and mostly_one_order:
             return "interlaced"
         mostly = max(self.matched_before, self.matched_after, key=len)
         if len(mostly) >= 0.8 * self.moving:
@@ -79,7 +84,11 @@ def votes(measures: FieldMeasures, first: int, end: int) -> Votes:
     is_before = moving & (here > MOVING) & (before <= CLEAN * np.minimum(here, after))
     is_after = moving & (here > MOVING) & (after <= CLEAN * np.minimum(here, before))
     least = np.minimum(before, after)
-    torn = moving & ~is_before & ~is_after & (least > MOVING / 2) & (here > CLEAN * least)
+    most = np.maximum(before, after)
+    # two moments in a frame: combed itself, and one neighbour's field is nearer in time than the other's
+    one_sided = (least < ONE_SIDED * most) & (here < ONE_SIDED * most)
+    combed = (least > MOVING / 2) & (here > CLEAN * least) & (here > BARELY * most)
+    torn = moving & ~is_before & ~is_after & one_sided & combed
     return Votes(
         frames=end - first,
         moving=int(moving.sum()),
