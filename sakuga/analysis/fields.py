@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ NOISE = 6
 """Code values of 8 bits that a line may stick out from its neighbours: grain and coding noise."""
 COLUMNS = 480
 """Columns are skipped in wider pictures; combing shows on every column alike."""
+MIN_LINES = 8
+"""Lower pictures are made this high, for a line to have neighbours in its own field."""
 REACH = 3
 """How many frames back the bottom field is compared: matched neighbours lie at most that far apart."""
 
@@ -83,7 +86,10 @@ def measure(pictures: Iterable[Picture], on_frame: Callable[[int], None] | None 
 
 def fields_of(picture: Picture) -> tuple[Field, Field]:
     """The luma's top and bottom field as 8 bits, of the same number of lines, columns thinned."""
-    luma = picture.planes[0][: picture.height // 2 * 2, :: max(1, picture.width // COLUMNS)]
+    luma: NDArray[Any] = picture.planes[0]
+    if picture.height < MIN_LINES:
+        luma = np.pad(luma, ((0, MIN_LINES - picture.height), (0, 0)), mode="edge")
+    luma = luma[: luma.shape[0] // 2 * 2, :: max(1, picture.width // COLUMNS)]
     eight = (luma >> (picture.layout.depth - 8)).astype(np.uint8, copy=False)
     return np.ascontiguousarray(eight[0::2]), np.ascontiguousarray(eight[1::2])
 
