@@ -76,14 +76,12 @@ def schedule(track: VideoTrack) -> Schedule:
     ranks = _ranks(track.chunks, track.chunk_frames)
     count = len(ranks)
     delay = int((np.arange(count) - ranks).max())
-    step = int(times[1] - times[0])
+    duration = np.diff(times)[ranks]
     dts = np.empty(count, np.int64)
     dts[delay:] = times[: count - delay]
-    dts[:delay] = times[0] - step * np.arange(delay, 0, -1)
-    duration = np.diff(times)[ranks]
-    # MP4 has no end but the last sample's duration, in decoding order; it makes the whole add up.
-    whole = int(times[-1] - times[0] - (dts[-1] - dts[0]))
-    duration[-1] = min(max(1, whole), int(times[-1] - times[ranks[-1]]))
+    # MP4 adds durations up in decoding order: decoding begins so early that the sum is the track's length.
+    early = int(times[-1] - times[count - 1 - delay] - duration[-1])
+    dts[:delay] = times[0] - early + np.arange(delay) * early // max(1, delay)
     return Schedule(times[ranks], dts, duration)
 
 

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _SANE_DTS = 1 << 40
+_MAX_TICKS = 2**31 - 1
 _NO_ROOM_BYTES = 1 << 16
 
 
@@ -109,6 +110,7 @@ class ChunkWriter:
         Raises:
             MissingToolError: the hardware encoder does not work here.
             OptionError: the preset is not one of the encoder's.
+            ContractError: the time base is finer than encoders can count.
             EncodeError: the encoder refuses the size or layout.
             DiskFullError: no room is left.
         """
@@ -120,6 +122,8 @@ class ChunkWriter:
         self.frames = 0
         name = require_encoder(settings.codec, settings.hardware)
         self._time_base = time_base
+        if max(time_base.numerator, time_base.denominator) > _MAX_TICKS:
+            raise ContractError(f"Encoders cannot count in ticks of {time_base} s; plan with coarser ones.")
         with self._writing():
             self._container = av.open(
                 str(self._part.absolute()), "w", format="mov" if settings.codec == "prores" else "mp4"

@@ -82,10 +82,11 @@ class Remux:
             av.FFmpegError: the muxer refused a stream or could not write.
         """
         name, options = format_options(self.container)
-        if name != "matroska":
-            options["movie_timescale"] = str(self._movie_timescale())
         with ExitStack() as stack:
-            inputs = {path: self._open(path, stack) for path in {self.source, *(c.path for c in carried)}}
+            paths = dict.fromkeys([self.source, *(each.path for each in carried)])
+            inputs = {path: self._open(path, stack) for path in paths}
+            if name != "matroska":
+                options["movie_timescale"] = str(self._movie_timescale(inputs, carried))
             template = stack.enter_context(open_media(self.track.chunks[0], OWN_LIMITS))
             output = stack.enter_context(
                 av.open(str(part.absolute()), "w", format=name, container_options=options)
@@ -101,10 +102,13 @@ class Remux:
     def _open(self, path: Path, stack: ExitStack) -> InputContainer:
         return stack.enter_context(open_media(path, self.limits if path == self.source else OWN_LIMITS))
 
-    def _movie_timescale(self) -> int:
-        starts = [stream.start - self.info.start for stream in self.info.audio if stream.start is not None]
-        starts.append(self.track.times[0] * self.track.time_base)
-        scale = lcm(1000, *(start.denominator for start in starts))
+    def _movie_timescale(self, inputs: dict[Path, InputContainer], carried: Sequence[Carried]) -> int:
+        """Ticks per second that hold the start of every track exactly."""
+        scale = lcm(1000, (self.track.times[0] * self.track.time_base).denominator)
+        for each in carried:
+            stream = inputs[each.path].streams[each.index]
+            if isinstance(stream, av.AudioStream):
+                scale = lcm(scale, stream.codec_context.sample_rate)
         return scale if scale <= _MAX_MOVIE_TIMESCALE else 90_000
 
     def _add_video(self, output: OutputContainer, template: av.VideoStream) -> av.VideoStream:

@@ -12,7 +12,7 @@ from sakuga.media.assemble import Assembly, VideoTrack, assemble
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container
 from sakuga.media.encode import ChunkWriter, EncodeSettings, choose_layout
-from sakuga.media.ffmpeg import command, ffmpeg_path, run
+from sakuga.media.ffmpeg import ffmpeg_path, file_url, run
 from sakuga.media.info import Colour, MediaInfo, PixelLayout
 from sakuga.media.picture import Picture, Plane
 from sakuga.media.probe import probe
@@ -143,7 +143,10 @@ def put_together(
 
 def ffmpeg(inputs: Sequence[Path], options: Sequence[str], output: Path) -> Path:
     """A source that PyAV alone cannot make."""
-    run(command(ffmpeg_path(Settings()), inputs, [(options, output)]), timeout=60)
+    argv = [str(ffmpeg_path(Settings())), "-nostdin", "-loglevel", "error", "-y"]
+    for path in inputs:
+        argv += ["-i", file_url(path)]
+    run([*argv, *options, file_url(output)], timeout=60)
     return output
 
 
