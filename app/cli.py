@@ -1,7 +1,7 @@
 """The command line: `sakuga enhance`, `probe`, `doctor` and `clean`.
 
-Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of these
-that applies to one of them.
+Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of
+these that applies to one of them.
 Nothing heavy is imported before it is needed: Prefect only once input and options have been accepted.
 """
 
@@ -147,7 +147,8 @@ def doctor(
         typer.echo(json.dumps({finding.name: finding.model_dump(exclude={"name"}) for finding in findings}))
     else:
         for finding in findings:
-            typer.echo(f"{'ok     ' if finding.ok else 'MISSING'} {finding.name}: {finding.found}")
+            verdict = "ok" if finding.ok else "MISSING" if finding.needed else "--"
+            typer.echo(f"{verdict:<8}{finding.name}: {finding.found}")
             if finding.advice:
                 typer.echo(f"        {finding.advice}")
     if any(finding.needed and not finding.ok for finding in findings):

@@ -6,11 +6,12 @@ import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import get_args
 
 from app.server import configured_server
 from sakuga import __version__
 from sakuga.errors import SakugaError
-from sakuga.media.codecs import encoders_here
+from sakuga.media.codecs import Codec, encoder_name, encoders_here
 from sakuga.media.ffmpeg import ffmpeg_path
 from sakuga.media.info import Frozen
 from sakuga.models.registry import model_cards
@@ -81,15 +82,26 @@ def _ffmpeg(settings: Settings) -> Finding:
 
 
 def _encoders() -> list[Finding]:
-    return [
+    here = encoders_here()
+    software = [encoder_name(codec) for codec in get_args(Codec)]
+    findings = [
         Finding(
             name=f"encoder {name}",
-            ok=here,
-            needed=name.startswith(("libx264", "libx265", "libsvtav1", "prores")),
-            found="works" if here else "not usable on this machine",
-            advice="" if here else "Needs its hardware and driver; only --hardware asks for it.",
+            ok=here[name],
+            needed=True,
+            found="works" if here[name] else "does not work",
+            advice="" if here[name] else "Install PyAV from its own wheels: pip install av.",
         )
-        for name, here in encoders_here().items()
+        for name in software
+    ]
+    usable = [name for name, works in here.items() if works and name not in software]
+    advice = (
+        "" if usable else "They need a card and its driver; --hardware asks for them, and nothing else does."
+    )
+    found = ", ".join(usable) or "none on this machine"
+    return [
+        *findings,
+        Finding(name="hardware encoders", ok=bool(usable), needed=False, found=found, advice=advice),
     ]
 
 

@@ -16,8 +16,10 @@ from tasks.probing import probe_once
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
-    for name in ("3gp", "avi", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts")
-    + ("ogv", "ts", "vob", "webm", "wmv", "y4m")
+    for name in (
+        *("3gp", "avi", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4"),
+        *("mpeg", "mpg", "mts", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
+    )
 )
 
 

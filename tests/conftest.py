@@ -1,0 +1,40 @@
+"""Fixtures of all tests; what tests do is not seen by the user's own Prefect and Sakuga, nor by other sessions."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_HOME = Path(tempfile.mkdtemp(prefix="sakuga-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
+# before the first test module imports Prefect, which reads its settings once
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "SAKUGA_HOME"))]:
+    del os.environ[_name]
+os.environ.update(
+    PREFECT_HOME=str(_HOME / "prefect"),
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="1",
+    SAKUGA_HOME=str(_HOME / "sakuga"),
+)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server for the tests that run flows."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=60):
+        yield
+
+
+@pytest.fixture
+def sakuga_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for one test."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("SAKUGA_HOME", str(home))
+    return home
