@@ -67,7 +67,7 @@ def analyse(
     if spec.deinterlace in ("field", "frame"):
         return _interlaced(look, plain, packets, each_field=spec.deinterlace == "field", asked=True)
     if spec.deinterlace == "film" or kind in ("telecined", "shifted"):
-        drop = spec.deinterlace == "film" or kind == "telecined"
+        drop = spec.deinterlace == "film" or (kind == "telecined" and (plain.rate, TELECINE) in DECIMATIONS)
         return _telecined(reader, look, plain, packets, on_frame, drop=drop)
     if kind == "interlaced":
         return _interlaced(look, plain, packets, each_field=True, asked=False)

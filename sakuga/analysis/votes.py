@@ -60,17 +60,22 @@ class Votes:
         """What most moving frames say."""
         if self.moving < 3:
             return "still"
-        mostly_one_order = max(self.torn_tff, self.torn - self.torn_tff) >= 0.7 * self.torn
-        if self.torn >= max(MIN_TORN, 0.5 * self.moving) and mostly_one_order:
-            return "interlaced"
         mostly = max(self.matched_before, self.matched_after, key=len)
-        if len(mostly) >= 0.8 * self.moving:
-            return "shifted"
-        if len(mostly) >= max(3, 0.08 * self.moving) and len(mostly) >= 0.75 * self.matched:
-            phases = np.bincount(np.array(mostly) % TELECINE, minlength=TELECINE)
-            if (phases + np.roll(phases, -1)).max() >= 0.8 * len(mostly):
+        if self.torn < 0.25 * self.moving and len(mostly) >= 0.75 * self.matched:
+            if len(mostly) >= max(3, 0.08 * self.moving) and _in_cycles(mostly):
                 return "telecined"
+            if len(mostly) >= 0.5 * self.moving:
+                return "shifted"
+        in_one_order = max(self.torn_tff, self.torn - self.torn_tff) >= 0.7 * self.torn
+        if self.torn >= MIN_TORN and self.torn + self.matched >= 0.4 * self.moving and in_one_order:
+            return "interlaced"
         return "progressive"
+
+
+def _in_cycles(numbers: tuple[int, ...]) -> bool:
+    """Whether the frames lie at two neighbouring places of a telecine cycle, as combed frames do."""
+    places = np.bincount(np.array(numbers) % TELECINE, minlength=TELECINE)
+    return bool((places + np.roll(places, -1)).max() >= 0.8 * len(numbers))
 
 
 def votes(measures: FieldMeasures, first: int, end: int) -> Votes:

@@ -181,6 +181,14 @@ def test_telecined_film_with_grain_or_held_drawings_is_found() -> None:
     assert list(held.numbers) == sorted(held.numbers)
 
 
+def test_fields_of_a_telecine_at_another_rate_are_matched_but_no_frame_is_dropped() -> None:
+    frames = telecined([luma(number) for number in range(32)])
+    found = look(frames, Fraction(25))
+    assert found.analysis.track.film.count == 40
+    assert list(found.numbers) == sorted(found.numbers)
+    assert set(found.numbers) == set(range(32))
+
+
 def test_a_long_telecined_film_is_sampled_then_read_whole() -> None:
     frames = telecined([luma(number) for number in range(240)])
     assert look(frames).numbers == tuple(range(240))
@@ -318,6 +326,18 @@ def test_what_is_asked_for_is_done() -> None:
     assert one.analysis.track.film.kind == "deinterlaced"
     assert_times_are_even(one.analysis, NTSC)
     assert look(frames, deinterlace="film").analysis.track.rate == FILM
+
+
+@pytest.mark.parametrize("late", ["top", "bottom"])
+def test_pictures_cut_between_their_fields_are_put_together_again(late: str) -> None:
+    film = [luma(number) for number in range(41)]
+    frames = [weave(b, a) if late == "bottom" else weave(a, b) for a, b in pairwise(film)]
+    found = look(frames, Fraction(25))
+    assert found.analysis.track.film.kind == "woven"
+    inner = found.numbers[1:-1]
+    assert list(inner) == list(range(inner[0], inner[0] + 38))
+    assert sum(found.analysis.track.film.combed) <= 1
+    assert_times_are_even(found.analysis, Fraction(25))
 
 
 def test_the_answer_is_the_same_every_time() -> None:
