@@ -10,15 +10,23 @@ from sakuga.quality.check import Check
 from sakuga.quality.measure import Levels, apart, longest_run, moved, row_errors
 from sakuga.quality.sample import Sample, Window
 
-PSNR_BOUND = 28.0
-SSIM_BOUND = 0.85
-"""Worst sampled frame of a job at a quality number up to `PLAIN_QUALITY`."""
+PSNR_ENOUGH = 32.0
+SSIM_ENOUGH = 0.92
+"""A frame as near to its film frame as this is right in any case; one of grainy film has to be nearer than
+the film frame after a plain blur. On real clips at a quality of 17 every model stays above 35 dB and 0.96,
+but for strong denoisers on grain, which stay 1 dB above the blur."""
 
 PLAIN_QUALITY = 20
 PSNR_PER_STEP = 0.45
-SSIM_PER_STEP = 0.006
+SSIM_PER_STEP = 0.01
 """How much lower the bounds are for each step of the quality number above `PLAIN_QUALITY`: coding loss then
 outweighs the model's. x264's quality falls by about half a dB with each step."""
+
+COARSE_QUALITY = 32
+LEVELS_PER_STEP = 1.0
+COLOUR_PER_STEP = 0.1
+"""Above this number whole blocks lose their detail and skip to the frame before: each step then lets rows and
+frames differ by this much more, and mean colours too."""
 
 COLOUR_BOUND = 1.0
 """In levels of 255: what the eye and an 8-bit meter cannot tell."""
@@ -55,26 +63,36 @@ def check_pictures(
     plan: Plan, spec: EnhanceSpec, windows: Sequence[Window], samples: Sequence[Sample]
 ) -> tuple[Check, ...]:
     """All checks of pictures: agreement, colour, place, black, frozen and torn."""
+    slack = LEVELS_PER_STEP * _steps(spec, COARSE_QUALITY)
     return (
         *_agreement(spec, samples),
-        _colour(samples),
-        _in_place(plan, windows),
+        _colour(spec, samples),
+        _in_place(plan, slack, windows),
         _no_black(plan, windows),
         _no_frozen(plan, windows),
-        _no_torn(plan, windows),
+        _no_torn(plan, slack, windows),
     )
 
 
-def bounds(spec: EnhanceSpec) -> tuple[float, float]:
-    """Lowest PSNR (dB) and SSIM that a sampled frame of such a job may have."""
-    steps = max(0, spec.quality - PLAIN_QUALITY) if spec.codec != "prores" else 0
-    return PSNR_BOUND - steps * PSNR_PER_STEP, SSIM_BOUND - steps * SSIM_PER_STEP
+def bounds(spec: EnhanceSpec, sample: Sample) -> tuple[float, float]:
+    """Lowest PSNR (dB) and SSIM that this frame of such a job may have."""
+    steps = _steps(spec, PLAIN_QUALITY)
+    return (
+        min(PSNR_ENOUGH, sample.blurred_psnr) - steps * PSNR_PER_STEP,
+        min(SSIM_ENOUGH, sample.blurred_ssim) - steps * SSIM_PER_STEP,
+    )
+
+
+def _steps(spec: EnhanceSpec, quality: int) -> int:
+    """Steps of the quality number above this one; ProRes has its own scale, where all are good."""
+    return max(0, spec.quality - quality) if spec.codec != "prores" else 0
 
 
 def _agreement(spec: EnhanceSpec, samples: Sequence[Sample]) -> tuple[Check, Check]:
-    psnr_bound, ssim_bound = bounds(spec)
-    by_psnr = min(samples, key=lambda s: s.psnr, default=Sample(0, 0, 0, (0, 0, 0)))
-    by_ssim = min(samples, key=lambda s: s.ssim, default=by_psnr)
+    nothing = Sample(0, 0, 0, (0, 0, 0))
+    by_psnr = min(samples, key=lambda s: s.psnr - bounds(spec, s)[0], default=nothing)
+    by_ssim = min(samples, key=lambda s: s.ssim - bounds(spec, s)[1], default=nothing)
+    psnr_bound, ssim_bound = bounds(spec, by_psnr)[0], bounds(spec, by_ssim)[1]
     mean_psnr = sum(s.psnr for s in samples) / max(1, len(samples))
     mean_ssim = sum(s.ssim for s in samples) / max(1, len(samples))
     return (
@@ -83,27 +101,28 @@ def _agreement(spec: EnhanceSpec, samples: Sequence[Sample]) -> tuple[Check, Che
             value=f"{by_psnr.psnr:.1f} dB",
             bound=f">= {psnr_bound:.1f} dB",
             passed=bool(samples) and by_psnr.psnr >= psnr_bound,
-            detail=f"worst of {len(samples)} frames is frame {by_psnr.frame}; mean {mean_psnr:.1f} dB",
+            detail=f"frame {by_psnr.frame}, nearest of {len(samples)} to its bound; mean {mean_psnr:.1f} dB",
         ),
         Check(
             name="SSIM against the source",
             value=f"{by_ssim.ssim:.4f}",
             bound=f">= {ssim_bound:.4f}",
             passed=bool(samples) and by_ssim.ssim >= ssim_bound,
-            detail=f"worst of {len(samples)} frames is frame {by_ssim.frame}; mean {mean_ssim:.4f}",
+            detail=f"frame {by_ssim.frame}, nearest of {len(samples)} to its bound; mean {mean_ssim:.4f}",
         ),
     )
 
 
-def _colour(samples: Sequence[Sample]) -> Check:
+def _colour(spec: EnhanceSpec, samples: Sequence[Sample]) -> Check:
     errors = np.array([s.colour for s in samples] or [(np.inf,) * 3])
     shift = np.abs(errors.mean(axis=0))
+    bound = COLOUR_BOUND + COLOUR_PER_STEP * _steps(spec, COARSE_QUALITY)
     names = "Y", "U", "V"
     return Check(
         name="Mean colour",
         value=f"{shift.max():.2f}/255",
-        bound=f"< {COLOUR_BOUND:g}/255",
-        passed=bool(shift.max() < COLOUR_BOUND),
+        bound=f"< {bound:g}/255",
+        passed=bool(shift.max() < bound),
         detail=", ".join(
             f"{name} {value:+.2f}" for name, value in zip(names, errors.mean(axis=0), strict=True)
         ),
@@ -146,14 +165,14 @@ def _looked(windows: Sequence[Window]) -> int:
     return sum(len(window.result) for window in windows)
 
 
-def _in_place(plan: Plan, windows: Sequence[Window]) -> Check:
+def _in_place(plan: Plan, slack: float, windows: Sequence[Window]) -> Check:
     """Every frame that shows one film frame is nearer to it than to the neighbours of that film frame."""
     bad = []
     for window in windows:
         for frame, got in enumerate(window.result, window.first):
             left = plan.left[frame]
             own = apart(got, window.film[left])
-            if plan.weight[frame] or own < PLACE:
+            if plan.weight[frame] or own < PLACE + slack:
                 continue
             others = [window.film[k] for k in (left - 1, left + 1) if k in window.film]
             if any(apart(got, other) < PLACE_SHARE * own for other in others):
@@ -208,7 +227,7 @@ def _shown(plan: Plan, window: Window, frame: int) -> list[Levels]:
     return [window.film[k] for k in frames if k in window.film]
 
 
-def _no_torn(plan: Plan, windows: Sequence[Window]) -> Check:
+def _no_torn(plan: Plan, slack: float, windows: Sequence[Window]) -> Check:
     """No frame has a band of rows that belongs to something else while its other rows are right.
 
     Between two film frames that differ, a mix by motion may differ from a plain mix by as much as they do.
@@ -216,7 +235,7 @@ def _no_torn(plan: Plan, windows: Sequence[Window]) -> Check:
     bad = []
     for window in windows:
         for frame, got in enumerate(window.result, window.first):
-            allowed = np.full(len(got), TORN, np.float32)
+            allowed = np.full(len(got), TORN + slack, np.float32)
             if plan.weight[frame]:
                 allowed += row_errors(*_pair(plan, window, frame))
             wrong = row_errors(got, expected(plan, window, frame)) > allowed

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sakuga.enhance.plan import WEIGHTS, Plan
 from sakuga.media.picture import Picture
-from sakuga.quality.measure import Levels, channels, colour_errors, psnr, scaled, ssim, thumbnail
+from sakuga.media.resize import resize_luma
+from sakuga.quality.measure import Levels, channels, colour_errors, psnr, ssim, thumbnail
 from sakuga.settings import Limits
 
 WHOLE = 600
@@ -24,6 +26,10 @@ WINDOWS = 12
 
 SAMPLES = 24
 """Frames that are compared at full size."""
+
+BLUR = 2.0
+"""Sigma, in source samples, of the blur that a result must beat: it takes out nearly all grain, as a
+denoiser may, and all fine lines, as none should. No fixed bound fits film with much grain."""
 
 RESULT_LIMITS = Limits.model_construct(
     max_file_bytes=10**15,
@@ -57,6 +63,10 @@ class Sample:
     ssim: float
     colour: tuple[float, ...]
     """For Y, U and V, how far the mean lies above the film's, in levels."""
+
+    blurred_psnr: float = 100.0
+    blurred_ssim: float = 1.0
+    """The same measures of the film frame after a plain blur, against itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,5 +184,13 @@ def _compare(
         other = channels(right, film_full, size)
         expected = tuple(a + (b - a) * np.float32(weight) for a, b in zip(expected, other, strict=True))
     got = channels(picture, result_full, size)
-    luma, film_luma = got[0], scaled(expected[0], size)
-    return Sample(frame, psnr(luma, film_luma), ssim(luma, film_luma), colour_errors(got, expected))
+    luma = resize_luma(channels(picture, result_full)[0], size)
+    soft = np.asarray(cv2.GaussianBlur(expected[0], (0, 0), BLUR), np.float32)
+    return Sample(
+        frame,
+        psnr(luma, expected[0]),
+        ssim(luma, expected[0]),
+        colour_errors(got, expected),
+        psnr(soft, expected[0]),
+        ssim(soft, expected[0]),
+    )
