@@ -23,6 +23,8 @@ FIELD = Fraction(1001, 60000)
 """Duration of a field of 29.97 frames per second."""
 THROUGHOUT = 0.8
 """Share of moving cycles that must hold a plain duplicate; the rest are cuts, titles and edits."""
+FIELDS_PER_PICTURE = 2.5
+"""Mean duration of a film frame with pulldown, in fields."""
 FIELD_TOLERANCE = 0.1
 """How far from whole fields durations of soft telecine may be: containers round to milliseconds."""
 
@@ -84,7 +86,9 @@ def is_soft_telecine(packets: PacketIndex) -> bool:
     if len(lengths) < 8 or np.abs(lengths - fields).max() > FIELD_TOLERANCE:
         return False
     in_turn = np.isin(fields[:-1], (2, 3)) & np.isin(fields[1:], (2, 3)) & (fields[:-1] != fields[1:])
-    return bool(in_turn.mean() > 0.9 and abs(fields.mean() - 2.5) < 0.02)
+    # evenly spaced times must never be a film frame away from the packets' own, or sound would drift off
+    drift = np.abs(np.cumsum(fields - FIELDS_PER_PICTURE)).max()
+    return bool(in_turn.mean() > 0.9 and drift < FIELDS_PER_PICTURE)
 
 
 def _start(plain: FilmTrack) -> Fraction:

@@ -314,6 +314,10 @@ def test_pulldown_flags_are_seen_in_the_times_alone() -> None:
     rounded = np.array([round(time * 1001 / 60) for time in times], np.int64)
     packets = PacketIndex(Fraction(1, 1000), rounded, np.ones(40, np.bool_), int(rounded[-1]) + 33)
     assert is_soft_telecine(packets)
+    long = [2 + k % 2 for k in range(400)]
+    long[::80] = [3] * 5
+    drifting = np.cumsum([0, *long[:-1]])
+    assert not is_soft_telecine(PacketIndex(Fraction(1001, 60000), drifting, np.ones(400, np.bool_), 1010))
     even = PacketIndex(Fraction(1, 1000), np.arange(40) * 33, np.ones(40, np.bool_), 40 * 33)
     assert not is_soft_telecine(even)
 
