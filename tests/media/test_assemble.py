@@ -380,6 +380,40 @@ def test_subtitles_that_ffmpeg_cannot_read_do_not_stop_the_job(tmp_path: Path) -
     assert kinds(output)[:2] == ["video", "audio"]
 
 
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_cover_goes_along_as_an_attached_picture_or_is_named_as_left_out(
+    tmp_path: Path, container: str
+) -> None:
+    film = beeping(tmp_path)
+    cover = ffmpeg([film], ["-frames:v", "1"], tmp_path / "cover.png")
+    source = ffmpeg(
+        [film, cover],
+        ["-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic"],
+        tmp_path / "source.mp4",
+    )
+    output = tmp_path / f"out.{container}"
+    assembly = put_together(source, film_track(tmp_path), output)
+    group = assembly.kept if container == "mkv" else assembly.left_out
+    assert [note.kind for note in group if note.kind == "cover"] == ["cover"]
+    assert [other.kind for other in probe(output, Limits()).info.others] == (
+        ["cover"] if container == "mkv" else []
+    )
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("audio", ["keep", "aac"])
+def test_what_is_left_of_a_source_that_breaks_off_is_kept(tmp_path: Path, container: str, audio: str) -> None:
+    whole = ffmpeg([beeping(tmp_path)], ["-c", "copy"], tmp_path / "whole.mkv").read_bytes()
+    source = tmp_path / "source.mkv"
+    source.write_bytes(whole[: len(whole) * 7 // 10])
+    info = probe(source, Limits(), salvage=True).info
+    output = tmp_path / f"out.{container}"
+    put_together(source, film_track(tmp_path), output, info=info, audio=audio)
+    (sound,) = probe(output, Limits()).info.audio
+    assert sound.duration is not None
+    assert Fraction(1, 2) < sound.duration < Fraction(19, 10)
+
+
 @pytest.mark.parametrize("name", ["-y.mp4", "a:b.mkv", 'it\'s "so".mp4', "100%d.mp4", "two\nlines.mov"])
 def test_any_name_is_only_a_name(tmp_path: Path, name: str) -> None:
     source = ffmpeg([beeping(tmp_path)], ["-c:v", "copy", "-c:a", "libvorbis"], tmp_path / "source.mkv")
