@@ -1,5 +1,7 @@
 """Colour tags, working layouts, and the way from what a decoder gives to planes of samples."""
 
+import re
+
 import cv2
 import numpy as np
 from av import VideoFrame
@@ -59,6 +61,9 @@ MATRICES = {
 HDR: dict[str, HdrKind] = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 FULL_RANGE = 2
 SD_HEIGHT, SD_WIDTH, PAL_HEIGHT = 576, 1024, 576
+
+PLANAR = re.compile(r"yuva4(20|22|44)p|yuva?4(20|22|44)p(9|10|12|14|16)le|gray(9|10|12|14|16)le")
+"""Formats whose first planes are those of a working layout, but for their depth."""
 
 SWSCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 SWSCALE |= Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -147,12 +152,27 @@ class Unpacker:
         """Planes of a frame, copied; YUV keeps its matrix and range, RGB becomes BT.709 in limited range."""
         if frame.format.name in self._direct:
             planes = tuple(_plane(frame, number) for number in range(len(frame.planes)))
+        elif PLANAR.fullmatch(frame.format.name):
+            planes = self._shifted(frame)
         elif is_rgb(frame.format):
             planes = rgb_to_yuv(self._rgb(frame), self._layout.depth)
         else:
-            # Alpha is left out first: a plane that is dropped must not be blended in.
             planes = self._converted(frame)
         return Picture(planes, self._layout)
+
+    def _shifted(self, frame: VideoFrame) -> tuple[Plane, ...]:
+        """Planes without alpha, deep ones rounded to the layout's depth; swscale would dither them."""
+        planes = tuple(_plane(frame, number) for number in range(1 if self._layout.chroma == "gray" else 3))
+        bits = frame.format.components[0].bits
+        depth = self._layout.depth
+        if bits == depth:
+            return planes
+        if bits < depth:
+            return tuple((plane << depth - bits).astype(np.uint16) for plane in planes)
+        half, down, top = 1 << bits - depth - 1, bits - depth, (1 << depth) - 1
+        return tuple(
+            np.minimum((plane.astype(np.uint32) + half) >> down, top).astype(np.uint16) for plane in planes
+        )
 
     def _converted(self, frame: VideoFrame) -> tuple[Plane, ...]:
         result = self._reformatter.reformat(

@@ -23,6 +23,8 @@ from sakuga.settings import Limits
 
 MAX_STEPS_BACK = 4
 """Keyframes to go back when a seek lands too late, before starting over from the beginning."""
+MAX_EARLY = 8
+"""Frames that may come before their turn until one is taken for missing."""
 SEARCHED = ("mpeg", "mpegts")
 SEARCH_MARGIN = Fraction(7, 10)
 """These are searched for a decoding time, not a keyframe; from so many seconds before, none is passed by."""
@@ -68,11 +70,12 @@ def _decode(stream: av.VideoStream, packet: av.Packet | None) -> list[VideoFrame
         return []
 
 
-def good_labels(container: InputContainer, index: int) -> NDArray[np.int64]:
+def good_labels(container: InputContainer, index: int, *, ordered: bool) -> NDArray[np.int64]:
     """The times that the decoder puts on frames without an error, in the order in which they are shown.
 
     Decodes the whole stream. Frames of another size than the first, and with a time that was there before,
-    are left out.
+    are left out; with `ordered`, which says that the times are known to be true, also frames that come before
+    their turn.
     """
     size: tuple[int, int] | None = None
     times: list[int] = []
@@ -81,7 +84,11 @@ def good_labels(container: InputContainer, index: int) -> NDArray[np.int64]:
         time = frame_time(frame)
         if time is not None and not frame.is_corrupt and (frame.width, frame.height) == size:
             times.append(time)
-    return np.array(list(dict.fromkeys(times)), np.int64)
+    labels = np.array(list(dict.fromkeys(times)), np.int64)
+    if ordered and len(labels):
+        later = np.minimum.accumulate(labels[::-1])[::-1]
+        labels = labels[labels == later]
+    return labels
 
 
 def frame_time(frame: VideoFrame) -> int | None:
@@ -117,7 +124,7 @@ class FrameReader:
         self._order = np.argsort(labels, kind="stable")
         self._labels, self._sorted = labels, labels[self._order]
         self._next = 0
-        self._ahead: tuple[int, VideoFrame] | None = None
+        self._ahead: dict[int, VideoFrame] = {}
         self._last: Picture | None = None
         self._container: InputContainer | None = None
         self._frames: Iterator[tuple[int, VideoFrame]] = iter(())
@@ -133,7 +140,7 @@ class FrameReader:
 
     def close(self) -> None:
         """Let go of the file; reading again opens it anew."""
-        self._frames, self._ahead, self._next, self._last = iter(()), None, 0, None
+        self._frames, self._ahead, self._next, self._last = iter(()), {}, 0, None
         if self._container is not None:
             self._container.close()
             self._container = None
@@ -182,15 +189,18 @@ class FrameReader:
 
     def _take(self, number: int) -> VideoFrame | None:
         """The decoded frame of this number, or None where it does not come."""
-        while True:
-            if self._ahead is None:
-                self._ahead = next(self._frames, None)
-            if self._ahead is None or self._ahead[0] > number:
-                return None
-            found, frame = self._ahead
-            self._ahead = None
+        if (early := self._ahead.pop(number, None)) is not None:
+            return early
+        for found, frame in self._frames:
             if found == number:
                 return frame
+            if found > number:
+                # A decoder that lost a keyframe puts out a few frames of the next group too early.
+                self._ahead[found] = frame
+                if len(self._ahead) > MAX_EARLY:
+                    break
+        self._ahead = {found: frame for found, frame in self._ahead.items() if found > number}
+        return None
 
     def _earlier(self, number: int) -> Picture:
         """The nearest picture before (or, at the start, after) this number that decodes."""
@@ -240,11 +250,13 @@ class FrameReader:
             self._container.seek(target, backward=True, stream=stream)
         except av.error.FFmpegError:
             return False
+        self._ahead = {}
         self._frames = self._numbered(number)
-        self._ahead = next(self._frames, None)
-        while self._ahead is not None and self._ahead[0] < number:
-            self._ahead = next(self._frames, None)
-        return self._ahead is not None and self._ahead[0] == number
+        frame = self._take(number)
+        if frame is None:
+            return False
+        self._ahead[number] = frame
+        return True
 
     def _numbered(self, latest: int | None) -> Iterator[tuple[int, VideoFrame]]:
         """Decoded frames with their numbers; after a seek only from a keyframe at or before `latest`."""

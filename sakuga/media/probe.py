@@ -117,7 +117,10 @@ def _check_header(container: InputContainer, stream: av.VideoStream, path: Path,
             f"{limits.max_pixels} pixels (SAKUGA_LIMITS__MAX_PIXELS)."
         )
     if stream.width <= 0 or stream.height <= 0 or stream.format is None:
-        raise UnreadableMediaError(f"The video in {path} cannot be decoded; its header has no picture size.")
+        raise UnreadableMediaError(
+            f"The video in {path} cannot be decoded, or its frames are larger than the limit of "
+            f"{limits.max_pixels} pixels (SAKUGA_LIMITS__MAX_PIXELS)."
+        )
     if container.duration is not None:
         _check_duration(Fraction(container.duration, av.time_base), path, limits)
     if stream.frames > limits.max_frames:
@@ -185,7 +188,7 @@ def _shown_frames(
         return scan, 0
     with open_media(path, limits) as container:
         prepare_decoder(container, stream.index, limits)
-        good = good_labels(container, stream.index)
+        good = good_labels(container, stream.index, ordered=scan.exact and told)
     lost = int(np.setdiff1d(scan.pts, good).size) if scan.exact and told else 0
     return _relabelled(scan, good), lost
 
