@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from sakuga.errors import EncodeError
-from sakuga.media.chunks import VideoTrack, schedule
+from sakuga.media.chunks import Schedule, VideoTrack, schedule
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container, subtitle_fit
 from sakuga.media.convert import Converter
@@ -70,24 +70,32 @@ def assemble(
     try:
         notes = _convert(notes, made, Converter(source, info, scratch, settings, cancelled), container)
         job = Remux(source, info, track, codec, container, metadata, settings.limits, cancelled)
-        while True:
-            carried = _carried(notes, source, made)
-            try:
-                with writing(f"the result {output.name}", output.parent):
-                    job.write(part, timing, carried)
-                break
-            except EncodeError as error:
-                notes = _give_up_one_kind(notes, error)
         with writing(f"the result {output.name}", output.parent):
-            if container == "mkv":
-                set_frame_rate(part, track.mean_rate)
-            prove(part, container, track, carried)
+            notes, carried = _mux(job, notes, made, part, timing)
             part.replace(output)
     finally:
         part.unlink(missing_ok=True)
         for path in made.values():
             path.unlink(missing_ok=True)
     return Assembly.of(_final_notes(notes, carried))
+
+
+def _mux(
+    job: Remux, notes: list[StreamNote], made: dict[int, Path], part: Path, timing: Schedule
+) -> tuple[list[StreamNote], list[Carried]]:
+    """Write and prove the result; a kind of stream that the muxer refuses is left out in a second try."""
+    while True:
+        carried = _carried(notes, job.source, made)
+        try:
+            with writing("the result", part.parent):
+                job.write(part, timing, carried)
+            break
+        except EncodeError as error:
+            notes = _give_up_one_kind(notes, error)
+    if job.container == "mkv":
+        set_frame_rate(part, job.track.mean_rate)
+    prove(part, job.container, job.track, carried)
+    return notes, carried
 
 
 def _convert(

@@ -17,7 +17,7 @@ from sakuga.media.info import Colour, MediaInfo, PixelLayout
 from sakuga.media.picture import Picture, Plane
 from sakuga.media.probe import probe
 from sakuga.settings import Limits, Settings
-from tests.clips import numbered
+from tests.clips import make_clip, numbered
 
 SIZE = (96, 64)
 FILM = Fraction(24000, 1001)
@@ -178,3 +178,15 @@ def mono(frame: av.AudioFrame) -> NDArray[np.float32]:
     if channel.dtype.kind == "i":
         return (channel / float(np.iinfo(channel.dtype).max)).astype(np.float32)
     return channel.astype(np.float32)
+
+
+def beeping(folder: Path, seconds: float = 2) -> Path:
+    """A clip of two seconds that beeps at the start of each."""
+    return make_clip(folder / "beeping.mp4", frames=48, audio_seconds=seconds)
+
+
+def left_beside(output: Path) -> list[str]:
+    """Temporary files that a job left."""
+    return [path.name for path in output.parent.iterdir() if path.suffix == ".part"] + [
+        path.name for path in (output.parent / "scratch").iterdir()
+    ]
