@@ -34,7 +34,6 @@ from tests.media.results import (
 __all__ = ["small_disk"]
 
 MS = Fraction(1, 1000)
-SAMPLE = Fraction(1, 48000)
 COUNT = sum(SPLIT)
 VARYING = [90 * k * k + 3000 * k + 7 for k in range(COUNT)]
 
