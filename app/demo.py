@@ -10,6 +10,7 @@ import typer
 from app.demo_clip import make_demo_clip
 
 FOLDER = Path("demo")
+SIZE = (480, 270)
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -22,8 +23,8 @@ def run_demo(
     if video is None:
         video = folder / "little-fox.mkv"
         if not video.exists():
-            typer.echo("Drawing a cartoon of six seconds, 640x360.")
-            make_demo_clip(video)
+            typer.echo("Drawing a cartoon of six seconds, {}x{}.".format(*SIZE))
+            make_demo_clip(video, size=SIZE)
     source = video.expanduser().absolute()
     command = [
         sys.executable,
@@ -36,10 +37,10 @@ def run_demo(
         "--",
         str(source),
     ]
-    ended = subprocess.run(command, check=False).returncode
+    ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
     if ended:
         raise typer.Exit(ended if ended > 0 else 1)
-    typer.echo("\n" + "\n".join(f"{name:<13} {path}" for name, path in results(source, folder)))
+    typer.echo("\n" + "\n".join(f"{name:<13} {path}" for name, path in results(video, folder)))
 
 
 def results(source: Path, folder: Path) -> list[tuple[str, Path]]:

@@ -1,7 +1,7 @@
 """The reference tables of docs/options.md, made from the code: `python -m app.reference` writes them anew."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.cli import app
+from app.cli import cli
 from sakuga import errors
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.settings import Settings
@@ -18,9 +18,9 @@ PAGE = Path("docs/options.md")
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A markdown table."""
-    lines = [heads, tuple("---" for _ in heads), *rows]
+    lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -78,7 +78,7 @@ def settings() -> str:
 
 
 def _commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(cli)
     return dict(group.commands)
 
 

@@ -66,9 +66,9 @@ def test_a_variable_rate_keeps_its_times(
 @pytest.mark.slow
 @pytest.mark.parametrize("offset", [Fraction(-1, 4), Fraction(3, 10)], ids=["earlier", "later"])
 def test_sound_keeps_its_offset_and_its_bits(tmp_path: Path, home: Path, offset: Fraction) -> None:
-    plain = make_clip(tmp_path / "plain.mkv", frames=FRAMES, audio_seconds=1)
-    late = with_sound_at(plain, tmp_path / "late.mkv", Fraction(1))
-    source = with_sound_at(late, tmp_path / "source.mkv", offset - 1) if offset > 0 else late
+    plain = make_clip(tmp_path / "plain.mp4", frames=FRAMES, audio_seconds=1)
+    late = with_sound_at(plain, tmp_path / "late.mp4", Fraction(1))
+    source = with_sound_at(late, tmp_path / "source.mp4", offset - 1)
     done = sakuga("enhance", source, "-o", tmp_path / "out", *FAST, home=home)
     assert done.code == 0, done.said
     result = result_of(source, tmp_path / "out")
