@@ -111,21 +111,14 @@ def enhance_chunk(
         ContractError: frames were lost on the way.
     """
     job = _Job(source, info, packets, plan, chunk, spec, settings, _Tally())
-    upscaler = load_upscaler(spec.model)
-    colour, target = film_colour(info.video, spec), result_colour(info.video, spec)
-
-    def upscale(picture: Picture) -> Picture:
-        return upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
+    reuse = Reuse(_upscaling(job), KEPT if spec.reuse == "exact" else 0)
 
     def check_cancelled() -> None:
         if cancelled is not None and cancelled():
             raise CancelledError(f"Chunk {chunk.index} was cancelled.")
 
-    reuse = Reuse(upscale, KEPT if spec.reuse == "exact" else 0)
-    # the decoder's thread is the inner context, so it is stopped before the one that waits for it
     with _stages(job, reuse, check_cancelled) as film, _writer(job, output) as writer:
-        pictures = _mixed(job, film)
-        for done, (time, picture) in enumerate(pictures, 1):
+        for done, (time, picture) in enumerate(_mixed(job, film), 1):
             check_cancelled()
             with job.tally.busy("encode"):
                 writer.write(picture, time)
@@ -143,10 +136,17 @@ def enhance_chunk(
     )
 
 
+def _upscaling(job: _Job) -> Callable[[Picture], Picture]:
+    upscaler, plan, video = load_upscaler(job.spec.model), job.plan, job.info.video
+    colour, target = film_colour(video, job.spec), result_colour(video, job.spec)
+    return lambda picture: upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
+
+
 @contextmanager
 def _stages(job: _Job, reuse: Reuse, poll: Callable[[], None]) -> Iterator[Iterator[FilmFrame]]:
     decoded = RunAhead(_decoded(job), QUEUED)
     upscaled = RunAhead(_upscaled(job, decoded, reuse), QUEUED, poll)
+    # the decoder's thread is stopped first: the other one may be waiting for it
     with upscaled, decoded:
         yield upscaled
 
