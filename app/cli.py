@@ -69,9 +69,12 @@ def _enhance(
     except SakugaError as error:
         _refuse(error, as_json)
     reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
-    runner = Runner(
-        spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
-    )
+    try:
+        runner = Runner(
+            spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
+        )
+    except SakugaError as error:
+        _refuse(error, as_json)
     with reporter:
         code = runner.run(items)
     raise typer.Exit(code)

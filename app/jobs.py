@@ -15,7 +15,7 @@ from app.inputs import Item, check_item, explain, place_of
 from app.progress import Reporter
 from app.server import PrivateServer, configured_server
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.errors import CancelledError, InputError, OptionError, SakugaError
+from sakuga.errors import CancelledError, InputError, OptionError, SakugaError, StoreError
 from sakuga.settings import Settings, home
 from tasks.channel import Channel, open_channel
 from tasks.destination import Destination
@@ -72,6 +72,7 @@ class Runner:
         self._stack = ExitStack()
         self._started = False
         self._interrupts = Interrupts()
+        self._log = log_file(home() / "logs")
         self._taken: set[tuple[Path | None, str]] = set()
 
     def run(self, items: Sequence[Item]) -> int:
@@ -83,6 +84,7 @@ class Runner:
         """
         worst = DONE
         self._interrupts.install()
+        log_to(self._log)
         try:
             with self._stack:
                 for item in items:
@@ -138,7 +140,7 @@ class Runner:
         digesting.start()
         import flows.enhance  # noqa: F401 - takes as long as the server does
 
-        log_to_file(home() / "logs")
+        log_to(self._log)
         if server:
             server.wait()
             self._stack.callback(_drain)
@@ -167,14 +169,24 @@ def quiet_prefect(verbose: bool) -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
-def log_to_file(folder: Path) -> None:
-    """Write all log lines of this process to a file of its own, and remove the oldest files."""
-    folder.mkdir(parents=True, exist_ok=True)
+def log_file(folder: Path) -> logging.Handler:
+    """A handler that writes a log file of this process's own; the oldest files are removed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {str(folder)!r} cannot be made: {error.strerror}; set SAKUGA_HOME to one that can."
+        ) from error
     for old in sorted(folder.glob("*.log"))[: -LOGS_KEPT + 1]:
         old.unlink(missing_ok=True)
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     handler = logging.FileHandler(folder / name, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler
+
+
+def log_to(handler: logging.Handler) -> None:
+    """Send all log lines to the handler; again after Prefect has replaced the root logger's handlers."""
     logging.getLogger().addHandler(handler)
     logging.getLogger("sakuga").setLevel(logging.INFO)
 

@@ -1,4 +1,4 @@
-"""Fixtures of all tests; what tests do is not seen by the user's own Prefect and Sakuga, nor by other sessions."""
+"""Fixtures of all tests; neither the user's Prefect and Sakuga nor another session sees what they do."""
 
 import atexit
 import os
