@@ -12,9 +12,9 @@ from sakuga.media.convert import Converter
 from sakuga.media.encode import beside, writing
 from sakuga.media.info import MediaInfo
 from sakuga.media.matroska import set_frame_rate
+from sakuga.media.notes import Assembly, StreamNote, leave_out, plan_streams
 from sakuga.media.proof import prove
 from sakuga.media.remux import Carried, Remux
-from sakuga.media.streams import Assembly, StreamNote, leave_out, plan_streams
 from sakuga.settings import Settings
 
 __all__ = ["Assembly", "StreamNote", "VideoTrack", "assemble"]

@@ -20,8 +20,8 @@ from sakuga.media.chunks import OWN_LIMITS, Schedule, VideoTrack, video_packets
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container, format_options
 from sakuga.media.info import MediaInfo
+from sakuga.media.notes import StreamNote
 from sakuga.media.open import open_media
-from sakuga.media.streams import StreamNote
 from sakuga.settings import Limits
 
 _POLL_PACKETS = 64

@@ -11,10 +11,10 @@ from sakuga.errors import ContractError, SakugaError
 from sakuga.media.decode import FrameReader
 from sakuga.media.film import film_pictures
 from sakuga.media.info import MediaInfo
+from sakuga.media.notes import Assembly
 from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
 from sakuga.media.probe import Probed, probe
-from sakuga.media.streams import Assembly
 from sakuga.quality.check import Check
 from sakuga.quality.colours import film_colour, result_colour
 from sakuga.quality.container import check_format, check_frames, check_sound, check_streams

@@ -5,8 +5,8 @@ from math import lcm
 
 from sakuga.enhance.plan import Plan
 from sakuga.media.info import AudioStream, Colour, MediaInfo
+from sakuga.media.notes import Assembly
 from sakuga.media.packets import PacketIndex
-from sakuga.media.streams import Assembly
 from sakuga.quality.check import Check
 
 ROUNDING = Fraction(1, 1000)

@@ -3,7 +3,7 @@
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.info import MediaInfo
-from sakuga.media.streams import Assembly
+from sakuga.media.notes import Assembly
 from sakuga.quality.words import plain, rate_text
 
 _INTERPOLATED = {

@@ -13,7 +13,7 @@ from sakuga import ENGINE_VERSION, __version__
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.info import Frozen, MediaInfo, Rational
-from sakuga.media.streams import Assembly
+from sakuga.media.notes import Assembly
 from sakuga.quality.check import Check
 from sakuga.quality.reasons import reasons
 from sakuga.quality.report_text import markdown

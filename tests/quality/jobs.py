@@ -14,9 +14,9 @@ from sakuga.enhance.plan import Plan
 from sakuga.enhance.planner import make_plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.info import MediaInfo
+from sakuga.media.notes import Assembly, plan_streams
 from sakuga.media.packets import PacketIndex
 from sakuga.media.probe import probe
-from sakuga.media.streams import Assembly, plan_streams
 from sakuga.media.timing import progressive_track
 from sakuga.quality.check import Check
 from sakuga.quality.checks import check_result
