@@ -4,31 +4,23 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from sakuga.errors import DamagedMediaError, LimitError, TruncatedMediaError, UnreadableMediaError
 from sakuga.media.colour import HDR, colour_of, has_alpha, is_rgb, working_layout
 from sakuga.media.decode import decoded_frames, frame_time, good_labels, prepare_decoder
-from sakuga.media.info import (
-    AudioStream,
-    Chapter,
-    FieldOrder,
-    MediaInfo,
-    OtherStream,
-    SubtitleStream,
-    VideoStream,
-)
+from sakuga.media.info import FieldOrder, MediaInfo, VideoStream
 from sakuga.media.open import open_media
 from sakuga.media.packets import PacketIndex, PacketScan, scan_packets
 from sakuga.media.rates import constant_rate, mean_rate
 from sakuga.media.rotation import orientation
+from sakuga.media.streams import audio_of, chapters_of, is_other, other_of, subtitle_of
 from sakuga.media.structure import missing_bytes
 from sakuga.settings import Limits
 
@@ -38,7 +30,6 @@ LATE_SECONDS, LATE_SHARE = Fraction(1), Fraction(2, 100)
 """How much earlier than its header says a Matroska file may end: headers are rounded and count silence."""
 HEADER_DURATION = ("matroska", "flv", "asf", "avi", "nut")
 """Containers whose duration is written in the header, not measured from the file as it is."""
-BITMAP_SUBTITLES = ("hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub")
 MPEG1_SITING = ("mpeg1video", "mjpeg", "h261", "h263", "flv")
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 
@@ -220,7 +211,7 @@ def _truncated(container: InputContainer, stream: av.VideoStream, scan: PacketSc
         if seen.end is not None and (base := container.streams[number].time_base) is not None
     ]
     last = max(ends)
-    lacking = missing_bytes(path)
+    lacking = max(missing_bytes(path), _beyond_end(stream, path))
     start = Fraction(container.start_time or 0, av.time_base)
     names = container.format.name.split(",")
     declared = None
@@ -246,6 +237,12 @@ def _truncated(container: InputContainer, stream: av.VideoStream, scan: PacketSc
     )
 
 
+def _beyond_end(stream: av.VideoStream, path: Path) -> int:
+    """Bytes by which a packet lies beyond the end of the file, by the demuxer's index; 0 if none does."""
+    reach = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    return max(0, reach - path.stat().st_size)
+
+
 def _describe(
     container: InputContainer, stream: av.VideoStream, scan: PacketScan, frame: VideoFrame | None, path: Path
 ) -> tuple[MediaInfo, PacketIndex]:
@@ -253,7 +250,7 @@ def _describe(
     assert base is not None
     video, end = _video(stream, scan, frame, base)
     packets = PacketIndex(base, scan.pts, scan.keyframe, end, scan.labels, scan.sizes)
-    audio = tuple(_audio(one, scan) for one in container.streams.audio)
+    audio = tuple(audio_of(one, scan) for one in container.streams.audio)
     starts = [video.start, *(one.start for one in audio if one.start is not None)]
     ends = [video.start + video.duration]
     ends += [one.start + one.duration for one in audio if one.start is not None and one.duration is not None]
@@ -265,9 +262,9 @@ def _describe(
         duration=max(ends) - start,
         video=video,
         audio=audio,
-        subtitles=tuple(_subtitle(one) for one in container.streams.subtitles),
-        others=tuple(_other(one) for one in container.streams if _is_other(one, stream.index)),
-        chapters=_chapters(container),
+        subtitles=tuple(subtitle_of(one) for one in container.streams.subtitles),
+        others=tuple(other_of(one) for one in container.streams if is_other(one, stream.index)),
+        chapters=chapters_of(container),
         metadata=dict(container.metadata),
     )
     return info, packets
@@ -360,67 +357,3 @@ def _field_order(stream: av.VideoStream, frame: VideoFrame | None) -> FieldOrder
             return "unknown" if order == "progressive" else order
         return "progressive"
     return order
-
-
-def _audio(stream: av.AudioStream, scan: PacketScan) -> AudioStream:
-    seen, base = scan.streams[stream.index], stream.time_base or Fraction(1, 1000)
-    context: av.AudioCodecContext | None = stream.codec_context
-    start = seen.start
-    if start is not None and stream.start_time is not None and stream.start_time > start:
-        start = stream.start_time  # what comes before is the encoder's priming, which players skip
-    return AudioStream(
-        index=stream.index,
-        codec=_codec(stream) or "unknown",
-        sample_rate=context.sample_rate if context else 0,
-        channels=context.channels if context else 0,
-        layout=context.layout.name if context else "",
-        start=None if start is None else start * base,
-        duration=None if start is None or seen.end is None else max(0, seen.end - start) * base,
-        bit_rate=(context.bit_rate if context else None) or None,
-        language=stream.metadata.get("language"),
-        title=stream.metadata.get("title"),
-        default=bool(stream.disposition & Disposition.default),
-    )
-
-
-def _codec(stream: Stream) -> str | None:
-    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
-
-
-def _subtitle(stream: Stream) -> SubtitleStream:
-    codec = _codec(stream) or "unknown"
-    return SubtitleStream(
-        index=stream.index,
-        codec=codec,
-        kind="bitmap" if codec in BITMAP_SUBTITLES else "text",
-        language=stream.metadata.get("language"),
-        title=stream.metadata.get("title"),
-    )
-
-
-def _is_other(stream: Stream, enhanced: int) -> bool:
-    return stream.index != enhanced and stream.type not in ("audio", "subtitle")
-
-
-def _other(stream: Stream) -> OtherStream:
-    kind: Literal["video", "cover", "data", "attachment"] = "data"
-    if stream.type == "video":
-        kind = "cover" if stream.disposition & Disposition.attached_pic else "video"
-    elif stream.type == "attachment":
-        kind = "attachment"
-    mime = stream.mimetype if isinstance(stream, AttachmentStream) else None
-    return OtherStream(
-        index=stream.index,
-        kind=kind,
-        codec=_codec(stream),
-        name=stream.metadata.get("filename"),
-        mime=mime or stream.metadata.get("mimetype"),
-    )
-
-
-def _chapters(container: InputContainer) -> tuple[Chapter, ...]:
-    return tuple(
-        Chapter(start=one["start"] * base, end=one["end"] * base, title=one["metadata"].get("title"))
-        for one in container.chapters()
-        if (base := one["time_base"]) is not None and one["end"] >= one["start"]
-    )

@@ -1,103 +1,82 @@
-"""What becomes of each stream of a source in the result."""
+"""What a container holds beside the video that is enhanced."""
 
+from fractions import Fraction
 from typing import Literal
 
-from sakuga.media.containers import Container, audio_fit, holds_attachments, subtitle_fit
-from sakuga.media.info import Frozen, MediaInfo, OtherStream
+import av
+from av.container import InputContainer
+from av.stream import AttachmentStream, Disposition, Stream
 
-StreamKind = Literal["audio", "subtitle", "video", "cover", "data", "attachment"]
+from sakuga.media.info import AudioStream, Chapter, OtherStream, SubtitleStream
+from sakuga.media.packets import PacketScan
 
-
-class StreamNote(Frozen):
-    """What became of one stream of the source, and why; `codec` is what it has in the source."""
-
-    index: int
-    kind: StreamKind
-    codec: str
-    action: Literal["copied", "converted", "left_out"]
-    why: str
+BITMAP_SUBTITLES = ("hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub")
 
 
-class Assembly(Frozen):
-    """What became of every stream but the enhanced one."""
-
-    kept: tuple[StreamNote, ...] = ()
-    converted: tuple[StreamNote, ...] = ()
-    left_out: tuple[StreamNote, ...] = ()
-
-    @classmethod
-    def of(cls, notes: list[StreamNote]) -> "Assembly":
-        """The notes by what was done, each group in the source's order."""
-        ordered = sorted(notes, key=lambda note: note.index)
-        return cls(
-            kept=tuple(note for note in ordered if note.action == "copied"),
-            converted=tuple(note for note in ordered if note.action == "converted"),
-            left_out=tuple(note for note in ordered if note.action == "left_out"),
-        )
-
-
-def plan_streams(
-    info: MediaInfo, container: Container, audio: Literal["keep", "aac", "none"]
-) -> list[StreamNote]:
-    """What is to become of every stream but the enhanced one."""
-    return [
-        *_audio_notes(info, container, audio),
-        *_subtitle_notes(info, container),
-        *(_other_note(stream, container) for stream in info.others),
-    ]
+def audio_of(stream: av.AudioStream, scan: PacketScan) -> AudioStream:
+    """An audio stream, with its times from its packets."""
+    seen, base = scan.streams[stream.index], stream.time_base or Fraction(1, 1000)
+    context: av.AudioCodecContext | None = stream.codec_context
+    start = seen.start
+    if start is not None and stream.start_time is not None and stream.start_time > start:
+        start = stream.start_time  # what comes before is the encoder's priming, which players skip
+    return AudioStream(
+        index=stream.index,
+        codec=_codec(stream) or "unknown",
+        sample_rate=context.sample_rate if context else 0,
+        channels=context.channels if context else 0,
+        layout=context.layout.name if context else "",
+        start=None if start is None else start * base,
+        duration=None if start is None or seen.end is None else max(0, seen.end - start) * base,
+        bit_rate=(context.bit_rate if context else None) or None,
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title"),
+        default=bool(stream.disposition & Disposition.default),
+    )
 
 
-def leave_out(note: StreamNote, why: str) -> StreamNote:
-    """The same stream, left out after all."""
-    return note.model_copy(update={"action": "left_out", "why": why})
+def _codec(stream: Stream) -> str | None:
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else None
 
 
-def _audio_notes(
-    info: MediaInfo, container: Container, audio: Literal["keep", "aac", "none"]
-) -> list[StreamNote]:
-    notes = []
-    for stream in info.audio:
-        action: Literal["copied", "converted", "left_out"] = "converted"
-        if audio == "none":
-            action, why = "left_out", "no audio was asked for"
-        elif audio == "aac":
-            why = "AAC was asked for"
-        elif audio_fit(stream.codec, container) == "copied":
-            action, why = "copied", "bit for bit"
-        else:
-            why = f"{container.upper()} cannot hold {stream.codec}, so it became AAC"
-        notes.append(StreamNote(index=stream.index, kind="audio", codec=stream.codec, action=action, why=why))
-    return notes
+def subtitle_of(stream: Stream) -> SubtitleStream:
+    """A subtitle stream, and whether it is text or pictures."""
+    codec = _codec(stream) or "unknown"
+    return SubtitleStream(
+        index=stream.index,
+        codec=codec,
+        kind="bitmap" if codec in BITMAP_SUBTITLES else "text",
+        language=stream.metadata.get("language"),
+        title=stream.metadata.get("title"),
+    )
 
 
-def _subtitle_notes(info: MediaInfo, container: Container) -> list[StreamNote]:
-    why = {
-        "copied": "as they are",
-        "converted": "{container} cannot hold {codec}, so they became {target}",
-        "left_out": "{container} cannot hold {codec}",
-    }
-    notes = []
-    for stream in info.subtitles:
-        action, target = subtitle_fit(stream.codec, container)
-        text = why[action].format(container=container.upper(), codec=stream.codec, target=target)
-        notes.append(
-            StreamNote(index=stream.index, kind="subtitle", codec=stream.codec, action=action, why=text)
-        )
-    return notes
+def is_other(stream: Stream, enhanced: int) -> bool:
+    """Whether a stream is neither enhanced nor audio nor subtitles."""
+    return stream.index != enhanced and stream.type not in ("audio", "subtitle")
 
 
-def _other_note(stream: OtherStream, container: Container) -> StreamNote:
-    action: Literal["copied", "left_out"] = "left_out"
-    match stream.kind:
-        case "attachment" if holds_attachments(container):
-            action, why = "copied", "as it is"
-        case "cover" if holds_attachments(container):
-            action, why = "copied", "as an attached picture"
-        case "attachment" | "cover":
-            why = f"{container.upper()} cannot hold attached files"
-        case "video":
-            why = "only one video stream is enhanced"
-        case "data":
-            why = "data belongs to the original pictures"
-    codec = stream.codec or stream.name or "unknown"
-    return StreamNote(index=stream.index, kind=stream.kind, codec=codec, action=action, why=why)
+def other_of(stream: Stream) -> OtherStream:
+    """A stream that is only kept or left out."""
+    kind: Literal["video", "cover", "data", "attachment"] = "data"
+    if stream.type == "video":
+        kind = "cover" if stream.disposition & Disposition.attached_pic else "video"
+    elif stream.type == "attachment":
+        kind = "attachment"
+    mime = stream.mimetype if isinstance(stream, AttachmentStream) else None
+    return OtherStream(
+        index=stream.index,
+        kind=kind,
+        codec=_codec(stream),
+        name=stream.metadata.get("filename"),
+        mime=mime or stream.metadata.get("mimetype"),
+    )
+
+
+def chapters_of(container: InputContainer) -> tuple[Chapter, ...]:
+    """The chapters of a container, in its own order."""
+    return tuple(
+        Chapter(start=one["start"] * base, end=one["end"] * base, title=one["metadata"].get("title"))
+        for one in container.chapters()
+        if (base := one["time_base"]) is not None and one["end"] >= one["start"]
+    )
