@@ -9,13 +9,23 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from app import progress
 from app.cli import cli
 from sakuga import errors
-from sakuga.enhance.spec import EnhanceSpec
+from sakuga.enhance.spec import MAX_SCALE, EnhanceSpec
+from sakuga.models.registry import model_names
 from sakuga.settings import Settings
 
 PAGE = Path("docs/options.md")
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+CHECKED = {
+    "model": ", ".join(f"`{name}`" for name in model_names()),
+    "scale": f"1 to {MAX_SCALE}",
+    "fps": "1 to 480",
+    "preset": "a name or number",
+}
+"""What fields may hold whose bounds are checked by code, not by their type."""
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -24,7 +34,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _values(field: FieldInfo) -> str:
+def _values(name: str, field: FieldInfo) -> str:
     """What a field may hold, in words."""
     choices = [str(value) for value in get_args(field.annotation) if not isinstance(value, type)]
     if choices and all(isinstance(value, str) for value in get_args(field.annotation)):
@@ -36,7 +46,7 @@ def _values(field: FieldInfo) -> str:
         return "on or off"
     if {"ge", "le"} <= bounds.keys():
         return f"{bounds['ge']} to {bounds['le']}"
-    return {"scale": "1 to 4", "fps": "1 to 480"}.get(field.title or "", "")
+    return CHECKED.get(name, "")
 
 
 def _default(field: FieldInfo) -> str:
@@ -53,7 +63,7 @@ def fields() -> str:
         (
             f"`{name}`",
             f"`--{name.replace('_', '-')}`",
-            _values(field),
+            _values(name, field),
             _default(field),
             field.description or "",
         )
@@ -129,7 +139,19 @@ def failures() -> str:
     return table(("Error", "Exit code", "Tried again", "Meaning"), rows)
 
 
-TABLES = {"fields": fields, "settings": settings, "commands": commands, "failures": failures}
+def events() -> str:
+    """Every event that `--json` prints, as its module describes them."""
+    rows = re.findall(r"^    (\w+) {2,}(.+)$", progress.__doc__ or "", re.MULTILINE)
+    return table(("Event", "What it holds besides"), [(f"`{name}`", facts) for name, facts in rows])
+
+
+TABLES = {
+    "fields": fields,
+    "settings": settings,
+    "commands": commands,
+    "failures": failures,
+    "events": events,
+}
 
 
 def rewritten(page: str) -> str:

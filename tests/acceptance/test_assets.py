@@ -33,9 +33,9 @@ def samples(path: Path) -> int:
 def check(sources: list[Path], out: Path, home: Path, *options: str) -> None:
     assert sources
     done = sakuga("enhance", *sources, "-o", out, *options, home=home)
+    assert done.code == 0, done.said
     found = {source.name: report_of(result_of(source, out)) for source in sources}
     assert {name: failures_in(report) for name, report in found.items() if not report["passed"]} == {}
-    assert done.code == 0, done.said
 
 
 def videos(least: float, most: float) -> list[Path]:
