@@ -56,7 +56,7 @@ def test_a_list_of_other_files_dressed_as_a_video_is_refused(tmp_path: Path, scr
 def test_a_movie_that_says_its_samples_are_elsewhere_is_read_from_itself(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mov", frames=3)
     data = clip.read_bytes()
-    # The flag of the data reference says "in this file"; without it they may be in another, which is not opened.
+    # The flag of the data reference says "in this file"; without it another file would be meant.
     place = data.index(b"url \x00\x00\x00\x01")
     clip.write_bytes(data[:place] + b"url \x00\x00\x00\x00" + data[place + 8 :])
     found = probe(clip, LIMITS)
