@@ -15,6 +15,10 @@ from sakuga.media.packets import PacketIndex
 from sakuga.settings import load_settings
 
 
+ARRAYS = ("pts", "keyframe", "labels", "sizes")
+"""Arrays of a packet index; the last two are absent from most."""
+
+
 class Source(Frozen):
     """A source as a local file, under the name that people know it by."""
 
@@ -66,7 +70,8 @@ class Planned:
 def save_planned(planned: Planned, folder: Path) -> None:
     """Write the large values of a job into its folder."""
     packets = planned.packets
-    np.savez(folder / "packets.npz", pts=packets.pts, keyframe=packets.keyframe)
+    arrays = {name: getattr(packets, name) for name in ARRAYS}
+    np.savez(folder / "packets.npz", **{name: array for name, array in arrays.items() if array is not None})
     index = Index(time_base=packets.time_base, end=packets.end)
     for name, value in (("index", index), ("found", planned.found), ("plan", planned.plan)):
         (folder / f"{name}.json").write_text(value.model_dump_json())
@@ -77,7 +82,8 @@ def load_planned(folder: Path) -> Planned:
     """The large values of the job that works in `folder`; read once in a process."""
     index = Index.model_validate_json((folder / "index.json").read_bytes())
     with np.load(folder / "packets.npz", allow_pickle=False) as arrays:
-        packets = PacketIndex(index.time_base, arrays["pts"], arrays["keyframe"], index.end)
+        held = {name: arrays[name] for name in ARRAYS if name in arrays}
+    packets = PacketIndex(time_base=index.time_base, end=index.end, **held)
     return Planned(
         found=Found.model_validate_json((folder / "found.json").read_bytes()),
         packets=packets,
