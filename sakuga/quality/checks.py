@@ -114,7 +114,7 @@ def _pictures(
     watch: Watch | None,
 ) -> tuple[Check, ...]:
     ranges = choose_windows(plan, made.packets.keyframe)
-    chosen = choose_samples(plan, ranges)
+    chosen = choose_samples(plan, ranges, mixed=spec.interpolation == "blend")
     windows: list[Window] = []
     samples: list[Sample] = []
     for span in ranges:

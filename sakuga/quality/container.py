@@ -12,9 +12,10 @@ from sakuga.quality.check import Check
 ROUNDING = Fraction(1, 1000)
 """Containers such as Matroska hold times in milliseconds."""
 
-PRIMING = 2048
-"""Samples that an encoder may put before the first one heard; a container may count them as sound or hide
-them with an edit, so a copied track can begin by this much earlier or later on paper."""
+PRIMING = 1152
+"""Samples that an encoder puts before the first one heard (AAC 1024, MP3 1105): Matroska counts them as sound
+and MP4 hides them, so that a track can begin by this much earlier or later on paper. It is also the longest
+packet of either, by which the end of a converted track may be padded."""
 
 
 def check_frames(plan: Plan, packets: PacketIndex) -> tuple[Check, Check]:
@@ -61,22 +62,23 @@ def check_sound(
 ) -> tuple[Check, ...]:
     """Every track starts and ends as far from the video as it does in the source."""
     checks = []
+    copied = {note.index for note in assembly.kept}
     for track, (source, got) in enumerate(zip(carried_audio(info, assembly), result.audio, strict=False), 1):
         if source.start is None or got.start is None:
             continue
         name = f" (audio {track})" if len(result.audio) > 1 else ""
-        slack = (
-            ROUNDING + made.time_base + Fraction(PRIMING, max(1, min(source.sample_rate, got.sample_rate)))
-        )
+        packet = Fraction(PRIMING, max(1, min(source.sample_rate, got.sample_rate)))
+        slack = ROUNDING + made.time_base
         before = info.start + plan.time(0) - source.start
         after = int(made.pts[0]) * made.time_base - got.start if len(made) else Fraction(10**6)
-        checks.append(_drift("Audio offset at the start" + name, after - before, slack))
+        checks.append(_drift("Audio offset at the start" + name, after - before, slack + packet))
         if source.duration is None or got.duration is None:
             continue
         before = packets.end * packets.time_base - (source.start + source.duration)
         after = made.end * made.time_base - (got.start + got.duration)
-        frame = max(_frame(plan), _source_frame(info))
-        checks.append(_drift("Audio drift at the end" + name, after - before, frame + slack))
+        frame = max(_frame(plan), _source_frame(info), slack)
+        padding = Fraction(0) if source.index in copied else packet
+        checks.append(_drift("Audio drift at the end" + name, after - before, frame + padding))
     return tuple(checks)
 
 

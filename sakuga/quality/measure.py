@@ -119,8 +119,8 @@ def thumbnail(picture: Picture, full_range: bool) -> Levels:
     """The luma at the size of `THUMBNAIL`, as levels; shape (36, 64)."""
     luma = picture.planes[0]
     # scaling before the conversion touches every sample once, as what it is
-    small = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA)
-    return levels(np.asarray(small), picture.layout.depth, full_range)
+    small: Plane = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return levels(small, picture.layout.depth, full_range)
 
 
 def moved(a: Levels, b: Levels) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sakuga.enhance.plan import WEIGHTS, Plan
 from sakuga.enhance.spec import EnhanceSpec
@@ -166,18 +167,23 @@ def _looked(windows: Sequence[Window]) -> int:
 
 
 def _in_place(plan: Plan, slack: float, windows: Sequence[Window]) -> Check:
-    """Every frame that shows one film frame is nearer to it than to the neighbours of that film frame."""
+    """Every frame shows what it should: not a neighbour of its film frame, nor something else altogether."""
     bad = []
     for window in windows:
         for frame, got in enumerate(window.result, window.first):
-            left = plan.left[frame]
-            own = apart(got, window.film[left])
-            if plan.weight[frame] or own < PLACE + slack:
-                continue
-            others = [window.film[k] for k in (left - 1, left + 1) if k in window.film]
-            if any(apart(got, other) < PLACE_SHARE * own for other in others):
+            wrong = _wrong_rows(plan, slack, window, frame, got)
+            if wrong.all() or _nearer_to_neighbour(plan, slack, window, frame, got):
                 bad.append(frame)
     return _verdict("Frames out of place", bad, _looked(windows))
+
+
+def _nearer_to_neighbour(plan: Plan, slack: float, window: Window, frame: int, got: Levels) -> bool:
+    left = plan.left[frame]
+    own = apart(got, window.film[left])
+    if plan.weight[frame] or own < PLACE + slack:
+        return False
+    others = [window.film[k] for k in (left - 1, left + 1) if k in window.film]
+    return any(apart(got, other) < PLACE_SHARE * own for other in others)
 
 
 def _no_black(plan: Plan, windows: Sequence[Window]) -> Check:
@@ -228,20 +234,25 @@ def _shown(plan: Plan, window: Window, frame: int) -> list[Levels]:
 
 
 def _no_torn(plan: Plan, slack: float, windows: Sequence[Window]) -> Check:
-    """No frame has a band of rows that belongs to something else while its other rows are right.
-
-    Between two film frames that differ, a mix by motion may differ from a plain mix by as much as they do.
-    """
+    """No frame has a band of rows that belongs to something else while its other rows are right."""
     bad = []
     for window in windows:
         for frame, got in enumerate(window.result, window.first):
-            allowed = np.full(len(got), TORN + slack, np.float32)
-            if plan.weight[frame]:
-                allowed += row_errors(*_pair(plan, window, frame))
-            wrong = row_errors(got, expected(plan, window, frame)) > allowed
+            wrong = _wrong_rows(plan, slack, window, frame, got)
             if longest_run(wrong) >= TORN_ROWS and not wrong.all():
                 bad.append(frame)
     return _verdict("Torn frames", bad, _looked(windows))
+
+
+def _wrong_rows(plan: Plan, slack: float, window: Window, frame: int, got: Levels) -> NDArray[np.bool_]:
+    """Rows that are not what they should be.
+
+    Between two film frames that differ, a mix by motion may differ from a plain mix by as much as they do.
+    """
+    allowed = np.full(len(got), TORN + slack, np.float32)
+    if plan.weight[frame]:
+        allowed += row_errors(*_pair(plan, window, frame))
+    return np.asarray(row_errors(got, expected(plan, window, frame)) > allowed)
 
 
 def _pair(plan: Plan, window: Window, frame: int) -> tuple[Levels, Levels]:

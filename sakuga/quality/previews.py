@@ -27,6 +27,9 @@ SHOTS = 16
 
 SHOT_WIDTH = 360
 SHOT_HEIGHT = 240
+MIXED = 0.7
+"""How much less a frame that mixes two film frames is worth: none of the source stands beside it exactly."""
+
 JPEG_QUALITY = 92
 
 
@@ -98,7 +101,7 @@ def _shots(reader: FrameReader, made: Probed, plan: Plan) -> tuple[list[Shot], i
     for frame in spread(plan, made.packets):
         picture = next(reader.read(frame, frame + 1))
         shots.append(Shot(plan.time(frame), to_rgb(picture, video.colour, size)))
-        score = contrast(thumbnail(picture, video.colour.full_range))
+        score = contrast(thumbnail(picture, video.colour.full_range)) * (MIXED if plan.weight[frame] else 1)
         if best is None or score > best[0]:
             best = score, frame, picture
     assert best is not None  # a plan has at least one frame

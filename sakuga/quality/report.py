@@ -123,11 +123,12 @@ class JobReport(Frozen):
 def file_facts(name: str, size: int, sha256: str, info: MediaInfo) -> FileFacts:
     """Facts of a probed file; of `name` only the last part is kept."""
     video = info.video
+    suffix = Path(name).suffix.lower().lstrip(".")
     return FileFacts(
         name=plain(Path(name).name),
         size=size,
         sha256=sha256,
-        container=info.container,
+        container=suffix if suffix in info.container.split(",") else info.container,
         codec=video.codec,
         width=video.width,
         height=video.height,

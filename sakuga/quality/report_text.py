@@ -1,6 +1,6 @@
 """The quality report as markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sakuga.quality.words import duration_text, escaped, rate_text, share_text, size_text
@@ -50,7 +50,7 @@ def _verdict(report: "JobReport") -> str:
 
 
 def _facts(source: "FileFacts", result: "FileFacts") -> Iterable[tuple[str, str, str]]:
-    rows = (
+    rows: tuple[tuple[str, Callable[[FileFacts], str]], ...] = (
         ("name", lambda f: escaped(f.name)),
         ("size", lambda f: size_text(f.size)),
         ("container, codec", lambda f: f"{escaped(f.container)}, {escaped(f.codec)}"),
@@ -82,7 +82,8 @@ def _work(report: "JobReport") -> str:
     work = report.work
     total = work.computed + work.reused
     fresh = work.chunks - work.cached_chunks
-    text = f"{work.chunks} chunks: {fresh} computed, {work.cached_chunks} taken from the cache."
+    noun = "chunk" if work.chunks == 1 else "chunks"
+    text = f"{work.chunks} {noun}: {fresh} computed, {work.cached_chunks} taken from the cache."
     if total:
         text += f" Of {total} frames {work.computed} were computed and {work.reused} reused"
         text += f" ({share_text(work.reused, total)})."

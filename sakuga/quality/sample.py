@@ -111,13 +111,17 @@ def choose_windows(plan: Plan, keyframe: NDArray[np.bool_]) -> tuple[tuple[int, 
     return tuple((first, min(end, frames)) for first, end in windows if first < frames)
 
 
-def choose_samples(plan: Plan, windows: tuple[tuple[int, int], ...]) -> frozenset[int]:
+def choose_samples(plan: Plan, windows: tuple[tuple[int, int], ...], *, mixed: bool) -> frozenset[int]:
     """Output frames to compare at full size: spread over the windows, first and last among them.
 
-    Where there are any, only frames that show one film frame are taken.
+    Args:
+        plan: the job's plan.
+        windows: half-open ranges of output frames.
+        mixed: whether frames that mix two film frames may be taken, as is right where the mix is a plain
+            blend; else they are taken only where there are no others.
     """
     seen = [frame for first, end in windows for frame in range(first, end)]
-    whole = [frame for frame in seen if plan.weight[frame] == 0] or seen
+    whole = [frame for frame in seen if mixed or plan.weight[frame] == 0] or seen
     if len(whole) <= SAMPLES:
         return frozenset(whole)
     return frozenset(whole[number * (len(whole) - 1) // (SAMPLES - 1)] for number in range(SAMPLES))

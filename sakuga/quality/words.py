@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-_SPECIAL = frozenset("\\`*_{}[]<>()#+!|~&$")
+_SPECIAL = frozenset("\\`*_[]<>#|~&$")
 
 
 def rate_text(rate: Fraction | None) -> str:

@@ -176,6 +176,19 @@ def test_a_result_that_does_not_decode_fails_and_says_so(job: Job, tmp_path: Pat
     assert job.failures(tmp_path / "r.mp4") & {"Result decodes", "PSNR against the source"}
 
 
+def test_a_white_frame_between_film_frames_is_found(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "s.mp4", frames=FRAMES, draw=lively, options={"crf": "12"})
+    job = job_for(source, fps=Fraction(48), interpolation="flow")
+    assert job.plan.weight[21]
+
+    def failing(number: int, width: int, height: int) -> Rgb:
+        if number == 21:
+            return np.full((height, width, 3), 250, np.uint8)
+        return good(job.plan.left[number], width, height)
+
+    assert job.failures(result_of(job, tmp_path / "r.mp4", failing)) == {PLACE}
+
+
 def test_something_that_is_no_video_fails(job: Job, tmp_path: Path) -> None:
     (tmp_path / "r.mp4").write_bytes(b"nothing at all")
     assert job.failures(tmp_path / "r.mp4") == {"Result decodes"}

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sakuga.media.info import PixelLayout
-from sakuga.media.picture import Picture
+from sakuga.media.picture import Picture, Plane
 from sakuga.quality.measure import (
     channels,
     colour_errors,
@@ -25,6 +25,10 @@ ROUNDING = 1e-3
 
 def noise(seed: int, shape: tuple[int, int] = (48, 64)) -> NDArray[np.float32]:
     return np.random.default_rng(seed).uniform(16, 235, shape).astype(np.float32)
+
+
+def stored(plane: NDArray[np.int64], depth: int) -> Plane:
+    return plane.astype(np.uint8) if depth == 8 else plane.astype(np.uint16)
 
 
 def test_psnr_of_a_constant_error_is_twenty_log_of_its_share_of_255() -> None:
@@ -63,14 +67,16 @@ def test_ssim_punishes_blur_more_than_a_shift_of_brightness_of_equal_psnr() -> N
 def test_black_and_white_have_the_same_levels_in_every_depth_and_range(
     depth: int, full_range: bool, black: int, white: int
 ) -> None:
-    plane = np.array([[black, white]], np.uint8 if depth == 8 else np.uint16)
-    assert levels(plane, depth, full_range)[0] == pytest.approx([16, 235], abs=ROUNDING)
+    plane = np.array([[black, white]])
+    assert levels(stored(plane, depth), depth, full_range)[0] == pytest.approx([16, 235], abs=ROUNDING)
 
 
 @pytest.mark.parametrize(("depth", "full_range"), [(8, False), (8, True), (10, False), (10, True)])
 def test_grey_chroma_has_the_same_level_in_every_depth_and_range(depth: int, full_range: bool) -> None:
-    plane = np.array([[1 << (depth - 1)]], np.uint8 if depth == 8 else np.uint16)
-    assert levels(plane, depth, full_range, chroma=True)[0, 0] == pytest.approx(128, abs=ROUNDING)
+    plane = np.array([[1 << (depth - 1)]])
+    assert levels(stored(plane, depth), depth, full_range, chroma=True)[0, 0] == pytest.approx(
+        128, abs=ROUNDING
+    )
 
 
 def test_shrinking_keeps_the_mean() -> None:
@@ -98,7 +104,7 @@ def test_a_small_thing_that_moves_is_movement_and_noise_is_not() -> None:
     head = still.copy()
     head[10:16, 20:26] = 160
     assert moved(still, head) > 50
-    assert moved(still, still + noise(6, (36, 64)) / 1000) < 1
+    assert moved(still, still + noise(6, (36, 64)) / np.float32(1000)) < 1
 
 
 def test_a_thumbnail_has_the_same_levels_for_8_and_10_bits() -> None:

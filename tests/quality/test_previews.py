@@ -119,11 +119,8 @@ def test_colours_agree_with_the_formula_of_their_matrix(matrix: str, full_range:
     u, v = (wanted[2] - y) / (2 - 2 * blue), (wanted[0] - y) / (2 - 2 * red)
     scale = 1 << (depth - 8)
     low, span, chroma = (0, 256 * scale - 1, 256 * scale - 1) if full_range else (16, 219, 224)
-    codes = (low + y * span, 128 + u * chroma, 128 + v * chroma)
-    if not full_range:
-        codes = tuple(code * scale for code in codes)
-    else:
-        codes = (codes[0], 128 * scale + u * chroma, 128 * scale + v * chroma)
+    unit = 1 if full_range else scale
+    codes = ((low + y * span) * unit, 128 * scale + u * chroma * unit, 128 * scale + v * chroma * unit)
     kind = np.uint8 if depth == 8 else np.uint16
     shapes = ((16, 16), (8, 8), (8, 8))
     planes = tuple(np.full(shape, round(code), kind) for shape, code in zip(shapes, codes, strict=True))

@@ -52,4 +52,4 @@ def test_names_cannot_break_out_of_a_table_or_a_line() -> None:
     assert "\n" not in name
     assert "\x1b" not in name
     assert "\u202e" not in name
-    assert all(name[at - 1] == "\\" for at, char in enumerate(name) if char in "|`[]()<>#")
+    assert all(name[at - 1] == "\\" for at, char in enumerate(name) if char in "|`[]<>#")

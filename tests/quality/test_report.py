@@ -1,0 +1,95 @@
+"""The report says what was done and what was proved, to people and to programs."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from sakuga.media.probe import probe
+from sakuga.quality.check import Check
+from sakuga.quality.report import JobReport, Stage, Work, build_report, file_facts
+from sakuga.settings import Limits
+from tests.clips import make_clip
+from tests.quality.jobs import Job, job_for, lively, result_of
+
+GOOD = Check(name="Frames", value="24", bound="= 24", passed=True)
+BAD = Check(name="Torn frames", value="1 of 24 frames", bound="0", passed=False, detail="frame 12")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    path = tmp_path_factory.mktemp("source") / "source.mp4"
+    return job_for(make_clip(path, draw=lively, rate=Fraction(24000, 1001)), quality=20)
+
+
+def report_of(job: Job, folder: Path, *checks: Check, name: str = "a|b `c`.mp4") -> JobReport:
+    result = result_of(job, folder / "result.mp4")
+    made = probe(result, Limits()).info
+    return build_report(
+        source=file_facts(f"/home/someone/{name}", 1000, "a" * 64, job.info),
+        result=file_facts("result.mp4", result.stat().st_size, "b" * 64, made),
+        info=job.info,
+        plan=job.plan,
+        spec=job.spec,
+        assembly=job.assembly,
+        work=Work(chunks=3, cached_chunks=1, frames=24, computed=12, reused=4, concealed=2),
+        stages=[Stage(name="enhance", seconds=12.34)],
+        checks=checks,
+        found="Progressive: no combing was seen.",
+        versions={"model": "lanczos"},
+    )
+
+
+def test_the_first_line_is_the_verdict(job: Job, tmp_path: Path) -> None:
+    passed, failed = report_of(job, tmp_path, GOOD), report_of(job, tmp_path, GOOD, BAD)
+    assert passed.passed
+    assert passed.to_markdown().startswith("# Passed: result.mp4\n")
+    assert not failed.passed
+    assert failed.to_markdown().startswith("# Failed: result.mp4\n")
+    assert failed.failed == (BAD,)
+
+
+def test_a_report_without_checks_has_not_passed(job: Job, tmp_path: Path) -> None:
+    assert not report_of(job, tmp_path).passed
+
+
+def test_json_gives_the_same_report_back(job: Job, tmp_path: Path) -> None:
+    report = report_of(job, tmp_path, GOOD, BAD)
+    path = report.to_json(tmp_path / "report.json")
+    assert JobReport.model_validate_json(path.read_text()) == report
+    assert json.loads(path.read_text())["source"]["frame_rate"] == "24000/1001"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "result.mp4"]
+
+
+def test_no_folder_of_the_machine_is_in_it(job: Job, tmp_path: Path) -> None:
+    report = report_of(job, tmp_path, GOOD)
+    assert "someone" not in report.model_dump_json() + report.to_markdown()
+
+
+def test_only_options_that_differ_from_their_defaults_are_named(job: Job, tmp_path: Path) -> None:
+    assert report_of(job, tmp_path, GOOD).asked == {"model": "lanczos", "quality": 20}
+
+
+def test_every_row_of_every_table_has_the_cells_of_its_head(job: Job, tmp_path: Path) -> None:
+    text = report_of(job, tmp_path, GOOD, BAD).to_markdown()
+    for table in (part for part in text.split("\n\n") if part.startswith("|")):
+        cells = [line.replace("\\|", "").count("|") for line in table.splitlines()]
+        assert len(set(cells)) == 1
+
+
+def test_what_was_done_is_said_in_sentences(job: Job, tmp_path: Path) -> None:
+    report = report_of(job, tmp_path, GOOD)
+    text = " ".join(report.done)
+    assert "Progressive: no combing was seen." in text
+    assert "96x64 to 192x128 with lanczos" in text
+    assert "does not say its colour matrix; smpte170m" in text
+    assert "23.976 fps (24000/1001)" in text
+    assert "2 frames did not decode" in text
+    assert "12 were computed and 4 reused (25 %)" in report.to_markdown()
+    assert "3 chunks: 2 computed, 1 taken from the cache" in report.to_markdown()
+
+
+def test_failed_checks_come_first(job: Job, tmp_path: Path) -> None:
+    text = report_of(job, tmp_path, GOOD, BAD).to_markdown()
+    assert text.index("| **FAILED** | Torn frames") < text.index("| ok | Frames")
