@@ -14,7 +14,6 @@ from sakuga.media.info import Frozen, MediaInfo, Rational
 from sakuga.media.packets import PacketIndex
 from sakuga.settings import load_settings
 
-
 ARRAYS = ("pts", "keyframe", "labels", "sizes")
 """Arrays of a packet index; the last two are absent from most."""
 
