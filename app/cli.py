@@ -69,12 +69,9 @@ def _enhance(
     except SakugaError as error:
         _refuse(error, as_json)
     reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
-    try:
-        runner = Runner(
-            spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
-        )
-    except SakugaError as error:
-        _refuse(error, as_json)
+    runner = Runner(
+        spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
+    )
     with reporter:
         code = runner.run(items)
     raise typer.Exit(code)

@@ -18,7 +18,6 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import CancelledError, InputError, OptionError, SakugaError, StoreError
 from sakuga.settings import Settings, home
 from tasks.channel import Channel, open_channel
-from tasks.destination import Destination
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 LOGS_KEPT = 20
@@ -72,7 +71,7 @@ class Runner:
         self._stack = ExitStack()
         self._started = False
         self._interrupts = Interrupts()
-        self._log = log_file(home() / "logs")
+        self._log: logging.Handler | None = None
         self._taken: set[tuple[Path | None, str]] = set()
 
     def run(self, items: Sequence[Item]) -> int:
@@ -84,7 +83,6 @@ class Runner:
         """
         worst = DONE
         self._interrupts.install()
-        log_to(self._log)
         try:
             with self._stack:
                 for item in items:
@@ -96,9 +94,9 @@ class Runner:
 
     def _run_one(self, item: Item) -> int:
         try:
-            destination = self._check(item)
+            self._check(item)
             self._start(item)
-            self._enhance(item, destination)
+            self._enhance(item)
         except (KeyboardInterrupt, CancelledError):
             message = "Stopped; finished chunks are kept, and the next run goes on from there."
             self._failed(item, "CancelledError", message, INTERRUPTED)
@@ -108,15 +106,22 @@ class Runner:
             self._failed(item, type(error).__name__, explain(error), code)
             return code
         except Exception as error:
+            self._log_to_file()
             logging.getLogger("sakuga").exception("Unexpected")
             self._failed(item, type(error).__name__, explain(error), FAILED)
             return FAILED
         return DONE
 
+    def _log_to_file(self) -> None:
+        """From now on, or again after Prefect has replaced the root logger's handlers."""
+        self._log = self._log or log_file(home() / "logs")
+        logging.getLogger().addHandler(self._log)
+        logging.getLogger("sakuga").setLevel(logging.INFO)
+
     def _failed(self, item: Item, error: str, message: str, code: int) -> None:
         self._reporter.event(item.path, "failed", {"error": error, "message": message, "exit_code": code})
 
-    def _check(self, item: Item) -> Destination:
+    def _check(self, item: Item) -> None:
         place = check_item(item, self._spec, self._settings, self._output, self._store, self._overwrite)
         if place.folder and (place.folder, place.name) in self._taken:
             raise OptionError(
@@ -125,7 +130,6 @@ class Runner:
         self._taken.add((place.folder, place.name))
         where = str(place.folder / place.name) if place.folder else f"{self._store}: {place.name}"
         self._reporter.event(item.path, "started", {"output": where})
-        return place
 
     def _start(self, item: Item) -> None:
         """Start the private server where one is needed, and get ready meanwhile."""
@@ -140,24 +144,29 @@ class Runner:
         digesting.start()
         import flows.enhance  # noqa: F401 - takes as long as the server does
 
-        log_to(self._log)
+        self._log_to_file()
         if server:
             server.wait()
             self._stack.callback(_drain)
 
-    def _enhance(self, item: Item, destination: Destination) -> None:
+    def _enhance(self, item: Item) -> None:
+        from prefect.exceptions import TerminationSignal
+
         from flows.enhance import enhance
 
         channel = Channel(lambda kind, facts: self._reporter.event(item.path, kind, facts))
         with self._interrupts.watch(channel), open_channel(channel):
-            outcome = enhance(
-                str(item.path),
-                self._spec,
-                output=place_of(item, self._output),
-                store=self._store,
-                overwrite=self._overwrite,
-            )
-        del destination
+            try:
+                outcome = enhance(
+                    str(item.path),
+                    self._spec,
+                    output=place_of(item, self._output),
+                    store=self._store,
+                    overwrite=self._overwrite,
+                )
+            except TerminationSignal as ended:
+                # Prefect hears SIGTERM itself while a flow runs
+                raise CancelledError("Ended by a signal.") from ended
         self._reporter.event(item.path, "finished", outcome.model_dump(mode="json"))
 
 
@@ -183,12 +192,6 @@ def log_file(folder: Path) -> logging.Handler:
     handler = logging.FileHandler(folder / name, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     return handler
-
-
-def log_to(handler: logging.Handler) -> None:
-    """Send all log lines to the handler; again after Prefect has replaced the root logger's handlers."""
-    logging.getLogger().addHandler(handler)
-    logging.getLogger("sakuga").setLevel(logging.INFO)
 
 
 def _digest_ahead(path: Path) -> None:

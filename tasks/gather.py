@@ -1,9 +1,10 @@
 """Waiting for all chunks of a job, watching over it meanwhile."""
 
 from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
-from prefect.futures import PrefectFutureList
+from prefect.futures import PrefectConcurrentFuture, PrefectFutureList
 
 from sakuga.errors import CancelledError, SakugaError
 from tasks.cache import ChunkRecord
@@ -11,6 +12,9 @@ from tasks.channel import current_channel
 
 POLL = 0.2
 """Seconds between two looks at whether the job is to stop."""
+
+SETTLE = 30.0
+"""Seconds that chunks under way are given to stop; they look at every frame."""
 
 
 def gather_chunks(
@@ -30,6 +34,16 @@ def gather_chunks(
         CancelledError: the job was asked to stop.
         SakugaError: a chunk failed; the message says which, and how many more did.
     """
+    try:
+        return _gather(futures, indices, watch)
+    except BaseException:
+        _settle(futures)
+        raise
+
+
+def _gather(
+    futures: PrefectFutureList[Any], indices: list[int], watch: Callable[[], None]
+) -> dict[int, ChunkRecord]:
     channel = current_channel()
     done: dict[int, ChunkRecord] = {}
     failed: dict[int, Exception] = {}
@@ -51,6 +65,13 @@ def gather_chunks(
     if failed:
         raise _one_error(failed, len(indices))
     return done
+
+
+def _settle(futures: PrefectFutureList[Any]) -> None:
+    """Drop chunks that have not begun, and wait for the others: they still write into the run's folder."""
+    current_channel().cancel()
+    waiting = [future.wrapped_future for future in futures if isinstance(future, PrefectConcurrentFuture)]
+    wait([future for future in waiting if not future.cancel()], timeout=SETTLE)
 
 
 def _one_error(failed: dict[int, Exception], count: int) -> Exception:
