@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,10 +66,20 @@ def test_a_broken_file_gets_its_clear_refusal(tmp_path: Path, home: Path, name: 
         assert ended.cpu < REFUSAL_CPU
 
 
-@pytest.mark.parametrize("name", ["truncated.webm", "decord_corrupted.mp4"])
-def test_what_can_be_decoded_is_salvaged(tmp_path: Path, home: Path, name: str) -> None:
+def salvaged(name: str, out: Path, home: Path) -> dict[str, Any]:
     source = ASSETS / "broken" / name
-    ended = sakuga("enhance", source, "-o", tmp_path, *FAST, "--scale", "1", "--salvage", home=home)
+    ended = sakuga("enhance", source, "-o", out, *FAST, "--scale", "1", "--salvage", home=home)
     assert ended.code == 0, ended.said
-    work = report_of(result_of(source, tmp_path))["work"]
-    assert work["concealed"] + work["lost_frames"] > 0
+    return report_of(result_of(source, out))
+
+
+def test_a_truncated_file_is_salvaged_and_its_report_says_where_it_ends(tmp_path: Path, home: Path) -> None:
+    report = salvaged("truncated.webm", tmp_path, home)
+    assert report["passed"]
+    assert any("ends too early" in sentence and "9.833 s" in sentence for sentence in report["done"])
+
+
+def test_a_damaged_file_is_salvaged_and_its_report_counts_the_damage(tmp_path: Path, home: Path) -> None:
+    report = salvaged("decord_corrupted.mp4", tmp_path, home)
+    assert report["passed"]
+    assert report["work"]["concealed"] + report["work"]["lost_frames"] > 0
