@@ -148,6 +148,7 @@ class Runner:
         if server:
             server.wait()
             self._stack.callback(_drain)
+        digesting.join()
 
     def _enhance(self, item: Item) -> None:
         from prefect.exceptions import TerminationSignal

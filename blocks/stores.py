@@ -80,6 +80,11 @@ class MediaStore(Block):
         del key
         return None
 
+    def sweep(self, prefix: str, older_than: datetime) -> int:
+        """Remove what interrupted writers left below a prefix, and return how many files that were."""
+        del prefix, older_than
+        return 0
+
     def exists(self, ref: MediaRef) -> bool:
         """Whether a file of the reference's size is stored under its key."""
         stored = self.stat(ref.uri)
@@ -205,6 +210,16 @@ class LocalFolderStore(MediaStore):
         """Mark a key as used now; see `MediaStore.touch`."""
         with local_errors(self._path(key)), suppress(FileNotFoundError):
             os.utime(self._path(key))
+
+    def sweep(self, prefix: str, older_than: datetime) -> int:
+        """Remove parts of files that killed writers left; see `MediaStore.sweep`."""
+        removed = 0
+        with local_errors(self._path(prefix)):
+            for part in self._path(prefix).rglob(f"{TEMPORARY}*"):
+                if part.stat().st_mtime < older_than.timestamp():
+                    part.unlink(missing_ok=True)
+                    removed += 1
+        return removed
 
     def location(self, key: str) -> str:
         """Where a key is, as a path."""

@@ -120,6 +120,7 @@ def prune(
         StoreError: the store could not be read or written.
     """
     now = datetime.now(UTC)
+    store.sweep(FOLDER, older_than=now - SAFE_AGE)
     groups: dict[str, list[Stored]] = {}
     for file in store.files(FOLDER):
         groups.setdefault(file.key.rsplit("/", 1)[-1].split(".", 1)[0], []).append(file)

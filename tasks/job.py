@@ -9,7 +9,7 @@ import numpy as np
 from blocks.stores import LocalFolderStore, MediaStore
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.errors import StoreError
+from sakuga.errors import OptionError
 from sakuga.media.info import Frozen, MediaInfo, Rational
 from sakuga.media.packets import PacketIndex
 from sakuga.settings import load_settings
@@ -94,7 +94,7 @@ def open_store(store: str | None) -> MediaStore:
     """The media store of a block (`sakuga-s3-store/name`), or this machine's own where none is named.
 
     Raises:
-        StoreError: there is no such block, or it is no media store.
+        OptionError: there is no such block, or it is no media store.
     """
     if store is None:
         return LocalFolderStore(root=load_settings().store_root)
@@ -105,7 +105,7 @@ def open_store(store: str | None) -> MediaStore:
     try:
         block = Block.load(store)
     except ValueError as error:
-        raise StoreError(f"There is no block {store!r} in Prefect; save one or correct the name.") from error
+        raise OptionError(f"There is no block {store!r} in Prefect; save one or correct the name.") from error
     if not isinstance(block, MediaStore):
-        raise StoreError(f"The block {store!r} is no media store; choose a Sakuga store.")
+        raise OptionError(f"The block {store!r} is no media store; choose a Sakuga store.")
     return block

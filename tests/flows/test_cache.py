@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blocks import LocalFolderStore
-from sakuga.media.ref import MediaRef
+from sakuga.media.ref import TEMPORARY, MediaRef
 from tasks.cache import SAFE_AGE, ChunkCache, ChunkRecord, prune
 from tasks.scratch import keys_in_use, note_keys, run_folder
 
@@ -75,6 +75,17 @@ def test_a_chunk_of_the_last_hour_stays_whatever_is_asked(store: LocalFolderStor
     _keep(store, tmp_path, 1, age=SAFE_AGE / 2)
     _keep(store, tmp_path, 2, age=SAFE_AGE * 2)
     assert prune(store, max_bytes=0, max_age=timedelta(), all_=True).left == 1
+
+
+def test_what_killed_writers_left_is_removed_when_it_is_old(store: LocalFolderStore, tmp_path: Path) -> None:
+    _keep(store, tmp_path, 1)
+    old, young = (store.root / "chunks" / "00" / f"{TEMPORARY}{age}" for age in ("old", "young"))
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    prune(store, max_bytes=10**9, max_age=DAY)
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_a_chunk_that_a_living_run_needs_stays(store: LocalFolderStore, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from blocks import S3Store
 from flows.enhance import Outcome, enhance
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.errors import CancelledError, DamagedMediaError, OptionError, StoreError, UnreadableMediaError
+from sakuga.errors import CancelledError, DamagedMediaError, OptionError, UnreadableMediaError
 from sakuga.media.ref import MediaRef
 from sakuga.quality.report import JobReport
 from tasks.channel import Channel, open_channel
@@ -191,7 +191,7 @@ def test_everything_can_come_from_and_go_to_an_s3_store(clip: Path, bucket: str,
 
 def test_a_store_that_does_not_exist_is_a_clear_error() -> None:
     gone = MediaRef(uri="sources/gone.mp4", sha256="0" * 64, size=1)
-    with pytest.raises(StoreError, match="no block"):
+    with pytest.raises(OptionError, match="no block"):
         enhance(gone, SPEC, store="sakuga-s3-store/nowhere")
 
 
