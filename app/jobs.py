@@ -135,7 +135,6 @@ class Runner:
         """Start the private server where one is needed, and get ready meanwhile."""
         if self._started:
             return
-        self._started = True
         server = None
         if configured_server() is None:
             server = self._stack.enter_context(PrivateServer(home() / "prefect"))
@@ -149,6 +148,7 @@ class Runner:
             server.wait()
             self._stack.callback(_drain)
         digesting.join()
+        self._started = True
 
     def _enhance(self, item: Item) -> None:
         from prefect.exceptions import TerminationSignal
