@@ -27,7 +27,7 @@ def report_of(job: Job, folder: Path, *checks: Check, name: str = "a|b `c`.mp4")
     result = result_of(job, folder / "result.mp4")
     made = probe(result, Limits()).info
     return build_report(
-        source=file_facts(f"/home/someone/{name}", 1000, "a" * 64, job.info),
+        source=file_facts(f"/films/of/someone/{name}", 1000, "a" * 64, job.info),
         result=file_facts("result.mp4", result.stat().st_size, "b" * 64, made),
         info=job.info,
         plan=job.plan,
