@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.already import finished_before
 from sakuga.enhance.planner import check_request
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, SakugaError
 from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
 from sakuga.models.registry import load_upscaler
+from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
 from tasks.destination import Destination, choose_destination, is_result
 from tasks.probing import probe_once
@@ -71,22 +73,25 @@ def check_options(spec: EnhanceSpec, settings: Settings) -> None:
 
 def check_item(
     item: Item, spec: EnhanceSpec, settings: Settings, output: str | None, store: str | None, overwrite: bool
-) -> Destination:
+) -> tuple[Destination, JobReport | None]:
     """Refuse a source that cannot be enhanced, from its packets alone, and say where its result goes.
+
+    Returns:
+        Where the result goes, and the report of the result that the same job has left there, if it has.
 
     Raises:
         InputError: the source, an option or the name of the result is not acceptable.
     """
     probed = probe_once(item.path, settings.limits, salvage=spec.salvage)
     check_request(probed.info, spec, settings.limits)
-    return choose_destination(
-        item.path,
-        item.path.name,
-        spec.container,
-        place_of(item, output),
-        in_store=store is not None,
-        overwrite=overwrite,
-    )
+    where, in_store = place_of(item, output), store is not None
+    name, container = item.path.name, spec.container
+    place = choose_destination(item.path, name, container, where, in_store=in_store, overwrite=True)
+    if not overwrite:
+        if report := finished_before(place, item.path, spec):
+            return place, report
+        choose_destination(item.path, name, container, where, in_store=in_store, overwrite=False)
+    return place, None
 
 
 def place_of(item: Item, output: str | None) -> str | None:

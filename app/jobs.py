@@ -94,9 +94,9 @@ class Runner:
 
     def _run_one(self, item: Item) -> int:
         try:
-            self._check(item)
-            self._start(item)
-            self._enhance(item)
+            if self._check(item):
+                self._start(item)
+                self._enhance(item)
         except (KeyboardInterrupt, CancelledError):
             message = "Stopped; finished chunks are kept, and the next run goes on from there."
             self._failed(item, "CancelledError", message, INTERRUPTED)
@@ -121,15 +121,22 @@ class Runner:
     def _failed(self, item: Item, error: str, message: str, code: int) -> None:
         self._reporter.event(item.path, "failed", {"error": error, "message": message, "exit_code": code})
 
-    def _check(self, item: Item) -> None:
-        place = check_item(item, self._spec, self._settings, self._output, self._store, self._overwrite)
+    def _check(self, item: Item) -> bool:
+        """Refuse what cannot be done; False where the same job has been done already."""
+        place, report = check_item(
+            item, self._spec, self._settings, self._output, self._store, self._overwrite
+        )
         if place.folder and (place.folder, place.name) in self._taken:
             raise OptionError(
                 f"Two sources would both become {place.name!r}; run them into different folders."
             )
         self._taken.add((place.folder, place.name))
         where = str(place.folder / place.name) if place.folder else f"{self._store}: {place.name}"
+        if report:
+            self._reporter.event(item.path, "skipped", {"result": where, "checks": len(report.checks)})
+            return False
         self._reporter.event(item.path, "started", {"output": where})
+        return True
 
     def _start(self, item: Item) -> None:
         """Start the private server where one is needed, and get ready meanwhile."""

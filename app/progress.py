@@ -8,6 +8,7 @@ Every JSON line has `event`, `time` (seconds since the command began) and `input
     chunk      chunk, frames, cached, key; seconds by stage where it was computed
     progress   stage, done, total, fps, eta (seconds, null where unknown)
     finished   result, report, previews, frames, chunks, cached_chunks, computed, reused, concealed, seconds
+    skipped    result, checks: the same job has been done before, and its result is unchanged
     failed     error, message, exit_code
 """
 
@@ -107,6 +108,9 @@ class TerminalReporter:
             case "finished":
                 self._close()
                 self._finished(facts)
+            case "skipped":
+                self._errors.print(Text(f"{source.name}: done before; --overwrite does it again"))
+                self._out.print(Text(facts["result"]))
             case "failed":
                 self._close()
                 self._errors.print(Text(f"{source.name}: {facts['message']}", style="red"))

@@ -12,6 +12,7 @@ MARK = ".sakuga"
 """Before the suffix of every result, so that results are not taken for sources."""
 
 FAILED = ".FAILED-CHECK"
+REPORT = ".report.json"
 MAX_STEM = 150
 """Bytes of a name's stem: file systems allow 255 for a name, and endings are added."""
 

@@ -9,7 +9,7 @@ from blocks.stores import LocalFolderStore, MediaStore
 from sakuga.media.ref import MediaRef
 from sakuga.quality.report import JobReport
 from tasks.channel import current_channel
-from tasks.destination import Destination
+from tasks.destination import REPORT, Destination
 from tasks.job import Job, open_store
 from tasks.retry import step
 
@@ -17,7 +17,7 @@ ENDINGS = {
     "poster": ".poster.jpg",
     "contact_sheet": ".contact-sheet.png",
     "before_after": ".before-after.png",
-    "report": ".report.json",
+    "report": REPORT,
     "report_markdown": ".report.md",
 }
 

@@ -7,7 +7,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Wi
 
 
 def _fraction(value: Any) -> Any:  # noqa: ANN401 - a pydantic validator takes anything
-    return Fraction(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        return value
+    try:
+        return Fraction(value)
+    except ZeroDivisionError as error:
+        raise ValueError("the denominator of a fraction must not be zero") from error
 
 
 Rational = Annotated[

@@ -149,3 +149,22 @@ def test_cleaning_keeps_what_is_young(home: Path) -> None:
     assert code == 0
     assert not chunk.exists()
     assert "removed: 1" in out
+
+
+@pytest.mark.slow
+def test_the_same_command_again_does_nothing_and_another_one_never_replaces_a_result(
+    tmp_path: Path, home: Path
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=6)
+    command = ["enhance", str(clip), "--model", "lanczos", "--json"]
+    assert _run(home, *command)[0] == 0
+    result = tmp_path / "clip.sakuga.mp4"
+    made = result.stat()
+
+    code, out, _ = _run(home, *command)
+    assert (code, [json.loads(line)["event"] for line in out.splitlines()]) == (0, ["skipped"])
+    assert _run(home, *command, "--quality", "30")[0] == 2
+    assert result.stat().st_mtime_ns == made.st_mtime_ns
+
+    result.write_bytes(result.read_bytes()[:-1])
+    assert _run(home, *command)[0] == 2
