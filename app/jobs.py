@@ -18,6 +18,7 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import CancelledError, InputError, OptionError, SakugaError, StoreError
 from sakuga.settings import Settings, home
 from tasks.channel import Channel, open_channel
+from tasks.digest import digest_of
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 LOGS_KEPT = 20
@@ -203,8 +204,6 @@ def log_file(folder: Path) -> logging.Handler:
 
 
 def _digest_ahead(path: Path) -> None:
-    from tasks.source import digest_of
-
     # the flow asks again, and says what is wrong
     with contextlib.suppress(SakugaError):
         digest_of(path)
