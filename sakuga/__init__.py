@@ -2,5 +2,5 @@
 
 __version__ = "0.1.0"
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Part of every cached chunk's key: raised when the same input would give other pixels than before."""

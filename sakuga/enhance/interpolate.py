@@ -20,6 +20,11 @@ CUT_RESIDUAL = 0.5
 CUT_TRUSTED = 0.35
 """Share of trusted flow below which it is one: cuts had up to 0.22 when measured, quick pans from 0.6."""
 
+FLASH_CHANGE, FLASH_RESIDUAL = 30.0, 0.8
+"""Mean luma change, and the share of it that motion does not explain, from which it is a cut even where the
+flow is trusted: a flash moves nothing, and a mix would show it before its sound. Fades change less a frame.
+"""
+
 STILL_MARGIN = 4
 """Source pixels around a changed one that count as changed: what an upscaler spreads into."""
 
@@ -62,26 +67,23 @@ class Mixer:
     def mix(self, left: FilmFrame, right: FilmFrame, weight: int) -> Picture:
         """The picture `weight` of `WEIGHTS` of the way from `left` to `right`.
 
-        Equal film frames give the left one's result itself; so does weight 0.
+        Equal film frames give the left one's result itself; so does weight 0, and a scene cut with `flow`.
         """
         if weight == 0 or left.result is right.result or left.result.same_as(right.result):
             return left.result
         if self._method == "nearest":
-            return _nearer(left, right, weight)
+            return left.result if 2 * weight < WEIGHTS else right.result
         if self._method == "blend":
             return blend(left.result, right.result, weight)
         motion = self._motion_between(left, right)
-        return _nearer(left, right, weight) if motion.cut else warp(left.result, right.result, weight, motion)
+        # not the nearer frame: a cut must never be seen before its sound is heard
+        return left.result if motion.cut else warp(left.result, right.result, weight, motion)
 
     def _motion_between(self, left: FilmFrame, right: FilmFrame) -> Motion:
         pair = (left.number, right.number)
         if self._motion is None or self._pair != pair:
             self._motion, self._pair = find_motion(left.source, right.source), pair
         return self._motion
-
-
-def _nearer(left: FilmFrame, right: FilmFrame, weight: int) -> Picture:
-    return left.result if 2 * weight < WEIGHTS else right.result
 
 
 def blend(left: Picture, right: Picture, weight: int) -> Picture:
@@ -167,11 +169,12 @@ def _trust(there: Floats, back: Floats) -> Floats:
 
 def _is_cut(a: NDArray[np.uint8], b: NDArray[np.uint8], forward: Floats, trust: Floats) -> bool:
     change = float(cv2.absdiff(a, b).mean())
-    if change < CUT_CHANGE or float((trust > 0.5).mean()) > CUT_TRUSTED:
+    trusted = float((trust > 0.5).mean()) > CUT_TRUSTED
+    if change < (FLASH_CHANGE if trusted else CUT_CHANGE):
         return False
     x, y = _grid(a.shape[1], a.shape[0])
-    residual = np.abs(_pull(b.astype(np.float32), forward, x, y) - a).mean()
-    return float(residual) > CUT_RESIDUAL * change
+    residual = float(np.abs(_pull(b.astype(np.float32), forward, x, y) - a).mean())
+    return residual > (FLASH_RESIDUAL if trusted else CUT_RESIDUAL) * change
 
 
 def _still(left: Picture, right: Picture) -> NDArray[np.bool_]:

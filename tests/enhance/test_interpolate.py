@@ -111,16 +111,28 @@ def test_flow_gives_the_same_with_any_number_of_threads() -> None:
     assert results[0].same_as(results[2])
 
 
-def test_a_scene_cut_holds_the_nearer_frame() -> None:
+def test_a_scene_cut_is_never_seen_early() -> None:
     a, b = frame(window(scene(6), 0, 0), 0), frame(255 - window(scene(7), 0, 0) // 3, 1)
     assert find_motion(a.source, b.source).cut
-    assert Mixer("flow").mix(a, b, HALF - 1) is a.result
-    assert Mixer("flow").mix(a, b, HALF) is b.result
+    for weight in (1, HALF, WEIGHTS - 1):
+        assert Mixer("flow").mix(a, b, weight) is a.result
 
 
 def test_a_cut_between_scenes_of_the_same_colours_is_a_cut() -> None:
     a, b = frame(window(scene(8), 0, 0), 0), frame(window(scene(9), 0, 0), 1)
     assert find_motion(a.source, b.source).cut
+
+
+def test_a_flash_is_a_cut_though_nothing_moves() -> None:
+    dark = window(scene(12), 0, 0) // 4
+    a, b = frame(dark, 0), frame(255 - dark, 1)
+    assert Mixer("flow").mix(a, b, WEIGHTS - 1) is a.result
+
+
+def test_a_fade_is_mixed() -> None:
+    image = window(scene(12), 0, 0)
+    a, b = frame(image, 0), frame(image // 10 * 9, 1)
+    assert not find_motion(a.source, b.source).cut
 
 
 def test_a_quick_pan_is_not_a_cut() -> None:
