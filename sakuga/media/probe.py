@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sakuga.errors import DamagedMediaError, LimitError, TruncatedMediaError, UnreadableMediaError
 from sakuga.media.colour import HDR, colour_of, has_alpha, is_rgb, working_layout
+from sakuga.media.cutoff import find_cutoff
 from sakuga.media.decode import decoded_frames, frame_time, good_labels, prepare_decoder
 from sakuga.media.info import FieldOrder, MediaInfo, VideoStream
 from sakuga.media.open import open_media
@@ -21,15 +22,10 @@ from sakuga.media.packets import PacketIndex, PacketScan, scan_packets
 from sakuga.media.rates import constant_rate, mean_rate
 from sakuga.media.rotation import orientation
 from sakuga.media.streams import audio_of, chapters_of, is_other, other_of, subtitle_of
-from sakuga.media.structure import missing_bytes
 from sakuga.settings import Limits
 
 HEAD_FRAMES = 8
 """Frames that are decoded to see that the packets tell the truth."""
-LATE_SECONDS, LATE_SHARE = Fraction(1), Fraction(2, 100)
-"""How much earlier than its header says a Matroska file may end: headers are rounded and count silence."""
-HEADER_DURATION = ("matroska", "flv", "asf", "avi", "nut")
-"""Containers whose duration is written in the header, not measured from the file as it is."""
 MPEG1_SITING = ("mpeg1video", "mjpeg", "h261", "h263", "flv")
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 
@@ -38,8 +34,8 @@ FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tff", 3: "bff", 4: 
 class Probed:
     """A source: what it holds, its frames, and with `salvage` what is wrong with it.
 
-    `truncated` is a sentence where the file ends early, else None; `lost_frames` counts frames that the
-    packets announce but that do not decode.
+    `truncated` is a sentence without its full stop where the file ends early, else None; `lost_frames` counts
+    frames that the packets announce but that do not decode, and about how many are missing at the end.
     """
 
     info: MediaInfo
@@ -73,12 +69,16 @@ def probe(path: Path, limits: Limits, *, salvage: bool = False) -> Probed:
         scan, lost = _shown_frames(scan, head, path, stream, limits, salvage=salvage)
         if not len(scan.pts):
             raise DamagedMediaError(f"No frame of {path} can be decoded; it has to be copied again.")
-        truncated = _truncated(container, stream, scan, path)
-        if truncated and not salvage:
-            raise TruncatedMediaError(truncated)
+        cutoff = find_cutoff(container, stream, scan, path, lost)
+        if cutoff and not salvage:
+            raise TruncatedMediaError(
+                f"{path} is {cutoff.place}; get a complete copy, or use --salvage to enhance what is there."
+            )
         info, packets = _describe(container, stream, scan, head[0] if head else None, path)
     _check_found(info, path, limits)
-    return Probed(info, packets, truncated, lost)
+    if cutoff is None:
+        return Probed(info, packets, None, lost)
+    return Probed(info, packets, cutoff.loss, lost + cutoff.frames)
 
 
 def _choose_video(container: InputContainer, path: Path) -> av.VideoStream:
@@ -201,46 +201,6 @@ def _relabelled(scan: PacketScan, labels: NDArray[np.int64]) -> PacketScan:
         sizes=np.where(known, scan.sizes[place], 0),
         labels=None if np.array_equal(pts, labels) else labels,
     )
-
-
-def _truncated(container: InputContainer, stream: av.VideoStream, scan: PacketScan, path: Path) -> str | None:
-    """A sentence that says where the file ends early, or None."""
-    ends = [
-        seen.end * base
-        for number, seen in scan.streams.items()
-        if seen.end is not None and (base := container.streams[number].time_base) is not None
-    ]
-    last = max(ends)
-    lacking = max(missing_bytes(path), _beyond_end(stream, path))
-    start = Fraction(container.start_time or 0, av.time_base)
-    names = container.format.name.split(",")
-    declared = None
-    if container.duration is not None and any(name in HEADER_DURATION for name in names):
-        declared = Fraction(container.duration, av.time_base)
-    late = declared is not None and declared - (last - min(start, Fraction(0))) > max(
-        LATE_SECONDS, LATE_SHARE * declared
-    )
-    if not (lacking or late or scan.broken):
-        return None
-    base = stream.time_base
-    assert base is not None
-    reached = float((int(scan.pts[-1]) - int(scan.pts[0])) * base)
-    if lacking:
-        why = f"{lacking} bytes are missing at its end"
-    elif late and declared is not None:
-        why = f"its header says {float(declared):.3f} s"
-    else:
-        why = f"reading it fails ({scan.broken})"
-    return (
-        f"{path} is cut off after {reached:.3f} s of video ({why}); get a complete copy, or use --salvage to "
-        "enhance what is there."
-    )
-
-
-def _beyond_end(stream: av.VideoStream, path: Path) -> int:
-    """Bytes by which a packet lies beyond the end of the file, by the demuxer's index; 0 if none does."""
-    reach = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-    return max(0, reach - path.stat().st_size)
 
 
 def _describe(

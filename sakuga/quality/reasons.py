@@ -98,9 +98,11 @@ def _streams(info: MediaInfo, assembly: Assembly) -> list[str]:
 def _losses(concealed: int, lost_frames: int, truncated: str | None) -> list[str]:
     sentences = []
     if truncated:
-        sentences.append(f"The source ends too early: {truncated}".rstrip(".") + ".")
+        sentences.append(f"The source ends too early: {truncated}.")
     if lost_frames:
-        sentences.append(f"{lost_frames} frames that the source announces are not in it.")
+        frames = "1 frame" if lost_frames == 1 else f"{lost_frames} frames"
+        sentences.append(f"In all {frames} that the source announces could not be had from it.")
     if concealed:
-        sentences.append(f"{concealed} frames did not decode and show the last good picture in their place.")
+        frames, show = ("1 frame", "shows") if concealed == 1 else (f"{concealed} frames", "show")
+        sentences.append(f"{frames} did not decode and {show} the last good picture instead.")
     return sentences

@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,11 @@ def salvaged(name: str, out: Path, home: Path) -> dict[str, Any]:
 def test_a_truncated_file_is_salvaged_and_its_report_says_where_it_ends(tmp_path: Path, home: Path) -> None:
     report = salvaged("truncated.webm", tmp_path, home)
     assert report["passed"]
-    assert any("ends too early" in sentence and "9.833 s" in sentence for sentence in report["done"])
+    (cut,) = (sentence for sentence in report["done"] if "ends too early" in sentence)
+    assert re.search(r"about \d+ frames after 9.833 s are missing", cut)
+    assert report["work"]["concealed"] + report["work"]["lost_frames"] > 0
+    assert "--salvage" not in cut
+    assert str(ASSETS) not in json.dumps(report)
 
 
 def test_a_damaged_file_is_salvaged_and_its_report_counts_the_damage(tmp_path: Path, home: Path) -> None:

@@ -21,6 +21,8 @@ from tests.assets import asset_files
 from tests.clips import make_clip
 
 LIMITS = Limits()
+ROUNDED = {".mp4": 0, ".avi": 0, ".mkv": 1, ".flv": 1}
+"""Frames by which the count of lost ones may be off: these two announce no count but a rounded duration."""
 REFUSAL_SECONDS = 1.0
 """What a refusal may take."""
 
@@ -177,8 +179,12 @@ def test_a_file_that_ends_early_is_refused_and_salvaged(tmp_path: Path, name: st
     assert "--salvage" in message
     found = probe(clip, LIMITS, salvage=True)
     assert found.truncated is not None
+    assert "frames after" in found.truncated
+    assert "--salvage" not in found.truncated
+    assert str(tmp_path) not in found.truncated
     frames = len(found.packets)
     assert 20 < frames < 90
+    assert abs(frames + found.lost_frames - 100) <= ROUNDED[clip.suffix]
     with FrameReader(clip, found.info.video, found.packets, limits=LIMITS, salvage=True) as reader:
         assert len(list(reader.read(0, frames))) == frames
         assert reader.concealed == 0
