@@ -1,11 +1,15 @@
 """The hot path: decode, upscale, interpolate and encode one chunk, all at the same time.
 
-    decoding thread -> queue -> upscaling thread -> queue -> interpolation and encoding in the caller's
+    decoding thread -> queue -> upscaling threads -> queue -> interpolation and encoding in the caller's
 
-The decoder, the networks and the encoder start threads of their own and leave Python's lock while they work.
+The decoder and the encoder start threads of their own and leave Python's lock while they work, and so do the
+processes that the networks run in.
 """
 
+import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,11 +54,12 @@ class ChunkResult(Frozen):
 
 @dataclass
 class _Tally:
-    """Counts of a chunk under way; each field and each stage's time is written by one thread."""
+    """Counts of a chunk under way; each count is written by one thread."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     film_frames: int = 0
     concealed: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def busy(self, stage: str) -> Iterator[None]:
@@ -62,7 +67,8 @@ class _Tally:
         try:
             yield
         finally:
-            self.seconds[stage] += perf_counter() - start
+            with self.lock:
+                self.seconds[stage] += perf_counter() - start
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,16 @@ def enhance_chunk(
         ContractError: frames were lost on the way.
     """
     job = _Job(source, info, packets, plan, chunk, spec, settings, _Tally())
-    reuse = Reuse(_upscaling(job), KEPT if spec.reuse == "exact" else 0)
 
     def check_cancelled() -> None:
         if cancelled is not None and cancelled():
             raise CancelledError(f"Chunk {chunk.index} was cancelled.")
 
-    with _stages(job, reuse, check_cancelled) as film, _writer(job, output) as writer:
+    with (
+        _upscaling(job) as reuse,
+        _stages(job, reuse, check_cancelled) as film,
+        _writer(job, output) as writer,
+    ):
         for done, (time, picture) in enumerate(_mixed(job, film), 1):
             check_cancelled()
             with job.tally.busy("encode"):
@@ -136,16 +145,30 @@ def enhance_chunk(
     )
 
 
-def _upscaling(job: _Job) -> Callable[[Picture], Picture]:
+@contextmanager
+def _upscaling(job: _Job) -> Iterator[Reuse]:
+    """Threads that upscale, as many pictures at a time as the upscaler likes."""
     upscaler, plan, video = load_upscaler(job.spec.model), job.plan, job.info.video
     colour, target = film_colour(video, job.spec), result_colour(video, job.spec)
-    return lambda picture: upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
+
+    def upscale(picture: Picture) -> Picture:
+        with job.tally.busy("upscale"):
+            return upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
+
+    with ThreadPoolExecutor(upscaler.parallel) as pool:
+        try:
+            yield Reuse(
+                lambda picture: pool.submit(upscale, picture), KEPT if job.spec.reuse == "exact" else 0
+            )
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _stages(job: _Job, reuse: Reuse, poll: Callable[[], None]) -> Iterator[Iterator[FilmFrame]]:
     decoded = RunAhead(_decoded(job), QUEUED)
-    upscaled = RunAhead(_upscaled(job, decoded, reuse), QUEUED, poll)
+    ahead = load_upscaler(job.spec.model).parallel
+    upscaled = RunAhead(_upscaled(decoded, reuse, ahead), QUEUED, poll)
     # the decoder's thread is stopped first: the other one may be waiting for it
     with upscaled, decoded:
         yield upscaled
@@ -180,12 +203,17 @@ def _decoded(job: _Job) -> Generator[tuple[int, Picture], None, None]:
 
 
 def _upscaled(
-    job: _Job, decoded: Iterator[tuple[int, Picture]], reuse: Reuse
+    decoded: Iterator[tuple[int, Picture]], reuse: Reuse, ahead: int
 ) -> Generator[FilmFrame, None, None]:
+    """Film frames in order, while up to `ahead` more are being upscaled."""
+    begun: deque[tuple[int, Picture, Future[Picture]]] = deque()
     for number, picture in decoded:
-        with job.tally.busy("upscale"):
-            result = reuse(picture)
-        yield FilmFrame(number, picture, result)
+        begun.append((number, picture, reuse(picture)))
+        if len(begun) > ahead:
+            first, source, result = begun.popleft()
+            yield FilmFrame(first, source, result.result())
+    for number, picture, result in begun:
+        yield FilmFrame(number, picture, result.result())
 
 
 def _mixed(job: _Job, film: Iterator[FilmFrame]) -> Iterator[tuple[int, Picture]]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from sakuga.media.picture import Picture
 
@@ -11,22 +12,22 @@ KEPT = 4
 
 
 class Reuse:
-    """Upscales pictures; equal ones give the same result object while it is among the last few.
+    """Has pictures upscaled; equal ones get the same result object while it is among the last few.
 
     Attributes:
         computed: pictures that were upscaled.
         reused: pictures whose result was there already.
     """
 
-    def __init__(self, upscale: Callable[[Picture], Picture], kept: int = KEPT) -> None:
+    def __init__(self, upscale: Callable[[Picture], Future[Picture]], kept: int = KEPT) -> None:
         self._upscale = upscale
         self._kept = kept
-        self._results: OrderedDict[bytes, Picture] = OrderedDict()
+        self._results: OrderedDict[bytes, Future[Picture]] = OrderedDict()
         self.computed = 0
         self.reused = 0
 
-    def __call__(self, picture: Picture) -> Picture:
-        """The upscaled picture."""
+    def __call__(self, picture: Picture) -> Future[Picture]:
+        """The upscaled picture, now or when it is ready."""
         if not self._kept:
             self.computed += 1
             return self._upscale(picture)

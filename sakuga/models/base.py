@@ -32,6 +32,11 @@ class Upscaler(Protocol):
         """What identifies its weights and code; part of every chunk's key."""
         ...
 
+    @property
+    def parallel(self) -> int:
+        """How many pictures are best upscaled at the same time, each by a thread of its own."""
+        ...
+
     def upscale(
         self,
         picture: Picture,

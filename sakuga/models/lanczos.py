@@ -20,6 +20,7 @@ class Lanczos:
 
     name = CARD.name
     digest = "lanczos-3"
+    parallel = 1
 
     def upscale(
         self,

@@ -1,3 +1,5 @@
+from concurrent.futures import Future
+
 import pytest
 
 from sakuga.enhance.reuse import KEPT, Reuse, picture_digest
@@ -7,8 +9,10 @@ from sakuga.media.resize import resize_picture
 from tests.media.pictures import LIMITED, noise
 
 
-def larger(picture: Picture) -> Picture:
-    return resize_picture(picture, (64, 48), picture.layout, LIMITED)
+def larger(picture: Picture) -> Future[Picture]:
+    done: Future[Picture] = Future()
+    done.set_result(resize_picture(picture, (64, 48), picture.layout, LIMITED))
+    return done
 
 
 def pictures(text: str) -> list[Picture]:
@@ -19,11 +23,11 @@ def pictures(text: str) -> list[Picture]:
 @pytest.mark.parametrize(("shown", "computed"), [("aaabbb", 2), ("abababab", 2), ("abcabc", 3), ("aab", 2)])
 def test_a_picture_shown_again_is_computed_once(shown: str, computed: int) -> None:
     reuse = Reuse(larger)
-    results = [reuse(picture) for picture in pictures(shown)]
+    results = [reuse(picture).result() for picture in pictures(shown)]
     assert (reuse.computed, reuse.reused) == (computed, len(shown) - computed)
     for letter, result in zip(shown, results, strict=True):
         assert result is results[shown.index(letter)]
-        assert result.same_as(larger(noise(ord(letter), (32, 24))))
+        assert result.same_as(larger(noise(ord(letter), (32, 24))).result())
 
 
 def test_only_a_few_results_are_kept() -> None:
