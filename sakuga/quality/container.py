@@ -17,6 +17,9 @@ PRIMING = 1152
 and MP4 hides them, so that a track can begin by this much earlier or later on paper. It is also the longest
 packet of either, by which the end of a converted track may be padded."""
 
+TOLD_AS = {"mp2": "mp3"}
+"""MP4 has one name for all layers of MPEG-1 audio, and readers tell it as the third."""
+
 
 def check_frames(plan: Plan, packets: PacketIndex) -> tuple[Check, Check]:
     """The result has the planned frames at the planned times.
@@ -111,10 +114,10 @@ def check_streams(info: MediaInfo, assembly: Assembly, result: MediaInfo) -> tup
     copied = {note.index for note in assembly.kept}
     carried = copied | {note.index for note in assembly.converted}
     audio = [
-        f"{stream.codec if stream.index in copied else 'aac'} {stream.channels}ch {stream.language or 'und'}"
+        _told(stream, stream.codec if stream.index in copied else "aac")
         for stream in carried_audio(info, assembly)
     ]
-    got_audio = [f"{s.codec} {s.channels}ch {s.language or 'und'}" for s in result.audio]
+    got_audio = [_told(stream, stream.codec) for stream in result.audio]
     text = [f"{s.kind} {s.language or 'und'}" for s in info.subtitles if s.index in carried]
     got_text = [f"{s.kind} {s.language or 'und'}" for s in result.subtitles]
     files = sum(s.kind == "attachment" and s.index in carried for s in info.others)
@@ -125,6 +128,10 @@ def check_streams(info: MediaInfo, assembly: Assembly, result: MediaInfo) -> tup
         _chapters(info, result),
         Check(name="Attached files", value=str(got_files), bound=f"= {files}", passed=got_files == files),
     )
+
+
+def _told(stream: AudioStream, codec: str) -> str:
+    return f"{TOLD_AS.get(codec, codec)} {stream.channels}ch {stream.language or 'und'}"
 
 
 def _same(name: str, promised: list[str], found: list[str]) -> Check:

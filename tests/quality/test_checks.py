@@ -63,6 +63,32 @@ def test_a_missing_track_is_found(job: Job, tmp_path: Path) -> None:
     assert "Audio tracks" in job.failures(remux(plain, tmp_path / "r.mp4", drop=["audio"]))
 
 
+def test_mpeg_audio_of_layer_two_is_found_again_in_mp4(job: Job, tmp_path: Path) -> None:
+    plain = result_of(job, tmp_path / "plain.mp4")
+    source = with_layer_two(job.source, tmp_path / "source.mkv")
+    other = job_for(source)
+    assert other.info.audio[0].codec == "mp2"
+    assert other.failures(with_layer_two(plain, tmp_path / "r.mp4")) == set()
+
+
+def with_layer_two(source: Path, path: Path) -> Path:
+    """A copy of a file whose sound is a second of MPEG-1 audio, layer II."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        video = made.add_stream_from_template(given.streams.video[0])
+        sound = made.add_stream("mp2", rate=48000)
+        assert isinstance(sound, av.AudioStream)
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                made.mux(packet)
+        for start in range(0, 48000 - 1152, 1152):
+            block = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format="s16")
+            block.sample_rate, block.pts = 48000, start
+            made.mux(sound.encode(block))
+        made.mux(sound.encode(None))
+    return path
+
+
 def test_a_wrong_size_is_found(job: Job, tmp_path: Path) -> None:
     assert "Picture size" in job.failures(result_of(job, tmp_path / "r.mp4", size=(192, 132)))
 
