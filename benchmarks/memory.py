@@ -37,7 +37,12 @@ def measure() -> str:
             verdict(growth, GROWTH_BOUND),
         ),
         ("peak memory", f"**{peak / 2**30:.2f} GiB**", "1.5 GiB", verdict(peak, MEMORY_BOUND)),
-        ("peak disk besides the result, over the result", f"{most - 1:.2f}", "", ""),
-        ("peak disk over the result", f"**{most:.2f}**", f"{DISK_BOUND}", verdict(most, DISK_BOUND)),
+        (
+            "peak disk besides the result, over the result",
+            f"**{most - 1:.2f}**",
+            f"{DISK_BOUND}",
+            verdict(most - 1, DISK_BOUND),
+        ),
+        ("peak disk in all, over the result", f"{most:.2f}", "", ""),
     ]
     return table(("480p, 24 fps, 2x", "measured", "bound", "under it"), rows)
