@@ -132,7 +132,7 @@ def probe(
     if as_json:
         typer.echo(probed.info.model_dump_json(indent=2))
     else:
-        typer.echo("\n".join(probe_lines(probed)))
+        typer.echo("\n".join(probe_lines(probed, path.name)))
 
 
 @cli.command()

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from sakuga.media.info import MediaInfo
 from sakuga.media.probe import Probed
+from sakuga.quality.words import container_text
 
 
-def probe_lines(probed: Probed) -> list[str]:
-    """A few lines for each stream."""
+def probe_lines(probed: Probed, name: str) -> list[str]:
+    """A few lines for each stream of the file of this name."""
     info = probed.info
     lines = [
-        f"container  {info.container}, {info.size} bytes, {float(info.duration):.3f} s",
+        f"container  {container_text(info.container, name)}, {info.size} bytes, {float(info.duration):.3f} s",
         *_video(info),
         *(
             f"audio      #{a.index} {a.codec}, {a.sample_rate} Hz, {a.layout}{_named(a.language, a.title)}"

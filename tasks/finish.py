@@ -71,7 +71,7 @@ def _metadata(job: Job, source: Mapping[str, str]) -> dict[str, str]:
     title = source.get("title") or source.get("TITLE") or Path(job.source.name).stem
     options = job.spec.model_dump(mode="json", exclude_defaults=True)
     asked = ", ".join(f"{name}={value}" for name, value in {"model": job.spec.model, **options}.items())
-    digest = load_upscaler(job.spec.model).digest[:16]
+    digest = load_upscaler(job.spec.model).digest
     return {"title": title, "comment": f"Sakuga {__version__}: {asked}; weights {digest}"}
 
 

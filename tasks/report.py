@@ -51,7 +51,7 @@ def job_report(
         checks=checks,
         found=planned.found.reason,
         truncated=planned.found.truncated,
-        versions={"model": f"{job.spec.model} {load_upscaler(job.spec.model).digest[:16]}"},
+        versions={"model": load_upscaler(job.spec.model).digest},
     )
 
 

@@ -6,6 +6,9 @@ from sakuga.media.info import MediaInfo
 from sakuga.media.notes import Assembly
 from sakuga.quality.words import plain, rate_text
 
+BASELINE = "lanczos"
+"""A plain resampler: at the source's own size it changes nothing."""
+
 _INTERPOLATED = {
     "nearest": "each frame is the nearest film frame",
     "blend": "frames in between are blended",
@@ -37,8 +40,7 @@ def reasons(
 
 def _picture(info: MediaInfo, plan: Plan, spec: EnhanceSpec) -> list[str]:
     video, geometry = info.video, plan.geometry
-    (width, height), (out_width, out_height) = geometry.upright, geometry.output
-    sentences = [f"Upscaled from {width}x{height} to {out_width}x{out_height} with {spec.model}."]
+    sentences = [_size(geometry.upright, geometry.output, spec.model)]
     if video.rotation or video.flipped:
         how = f"turned by {video.rotation} degrees" if video.rotation else "mirrored"
         sentences.append(f"The source's picture is to be shown {how}; the result stands upright by itself.")
@@ -50,6 +52,15 @@ def _picture(info: MediaInfo, plan: Plan, spec: EnhanceSpec) -> list[str]:
     if video.alpha:
         sentences.append("The source's transparency is left out: the result's codecs hold none.")
     return sentences
+
+
+def _size(source: tuple[int, int], result: tuple[int, int], model: str) -> str:
+    (width, height), (out_width, out_height) = source, result
+    if source != result:
+        return f"Upscaled from {width}x{height} to {out_width}x{out_height} with {model}."
+    if model == BASELINE:
+        return f"Kept at {width}x{height}."
+    return f"Cleaned at {width}x{height} with {model}."
 
 
 def _colour(info: MediaInfo, plan: Plan, spec: EnhanceSpec) -> list[str]:

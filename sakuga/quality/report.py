@@ -17,7 +17,7 @@ from sakuga.media.notes import Assembly
 from sakuga.quality.check import Check
 from sakuga.quality.reasons import reasons
 from sakuga.quality.report_text import markdown
-from sakuga.quality.words import plain
+from sakuga.quality.words import container_text, plain
 
 SCHEMA_VERSION = 1
 """Raised when a field of the report is renamed, removed or changes its meaning."""
@@ -123,12 +123,11 @@ class JobReport(Frozen):
 def file_facts(name: str, size: int, sha256: str, info: MediaInfo) -> FileFacts:
     """Facts of a probed file; of `name` only the last part is kept."""
     video = info.video
-    suffix = Path(name).suffix.lower().lstrip(".")
     return FileFacts(
         name=plain(Path(name).name),
         size=size,
         sha256=sha256,
-        container=suffix if suffix in info.container.split(",") else info.container,
+        container=container_text(info.container, name),
         codec=video.codec,
         width=video.width,
         height=video.height,

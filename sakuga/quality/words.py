@@ -1,8 +1,24 @@
 """Numbers and names as people read them."""
 
+import re
 from fractions import Fraction
 
-_SPECIAL = frozenset("\\`*_[]<>#|~&$")
+_ALIASES = {
+    "mkv": "matroska",
+    "ts": "mpegts",
+    "m2ts": "mpegts",
+    "mts": "mpegts",
+    "mpg": "mpeg",
+    "vob": "mpeg",
+}
+_SHORT = {"mov": "mp4", "matroska": "mkv"}
+
+_SPECIAL = re.compile(
+    r"[\\`*\[\]|~&$]"  # always
+    r"|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # an emphasis begins or ends outside words only
+    r"|<(?![\s=\d])"  # a tag begins with a letter or a sign
+    r"|^\s*[>#]|#(?=\s*$)"  # a quotation or a heading begins a line, and a heading ends with it
+)
 
 
 def rate_text(rate: Fraction | None) -> str:
@@ -47,5 +63,14 @@ def plain(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that markdown shows as it is, also in a table cell; one line."""
-    return "".join(f"\\{char}" if char in _SPECIAL else char for char in plain(text))
+    """Text that markdown shows as it is, also in a table cell, on one line, with few backslashes."""
+    return _SPECIAL.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", plain(text))
+
+
+def container_text(formats: str, name: str) -> str:
+    """`mp4` for ffmpeg's `mov,mp4,m4a,3gp,3g2,mj2`: by the file's suffix where that is one of its names."""
+    suffix = name.rsplit(".", 1)[-1].lower()
+    known = formats.split(",")
+    if suffix in known or _ALIASES.get(suffix) in known:
+        return suffix
+    return _SHORT.get(known[0], known[0])

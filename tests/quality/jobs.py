@@ -46,7 +46,7 @@ class Job:
 
 
 def job_for(source: Path, **options: Any) -> Job:  # noqa: ANN401 - the options of a spec
-    spec = EnhanceSpec(model="lanczos", **options)
+    spec = EnhanceSpec(**{"model": "lanczos"} | options)
     probed = probe(source, Limits())
     info, packets = probed.info, probed.packets
     plan = make_plan(info, packets, progressive_track(info.video, packets), spec, Limits())

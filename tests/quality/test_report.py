@@ -8,6 +8,7 @@ import pytest
 
 from sakuga.media.probe import probe
 from sakuga.quality.check import Check
+from sakuga.quality.reasons import reasons
 from sakuga.quality.report import JobReport, Stage, Work, build_report, file_facts
 from sakuga.settings import Limits
 from tests.clips import make_clip
@@ -88,6 +89,23 @@ def test_what_was_done_is_said_in_sentences(job: Job, tmp_path: Path) -> None:
     assert "2 frames did not decode" in text
     assert "12 were computed and 4 reused (25 %)" in report.to_markdown()
     assert "3 chunks: 2 computed, 1 taken from the cache" in report.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [("acnet-hdn0", "Cleaned at 96x64 with acnet-hdn0."), ("lanczos", "Kept at 96x64.")],
+)
+def test_a_result_of_the_same_size_is_not_said_to_be_upscaled(job: Job, model: str, sentence: str) -> None:
+    same = job_for(job.source, model=model, scale=1)
+    done = reasons(same.info, same.plan, same.spec, same.assembly, 0, 0, "", None)
+    assert done[0] == sentence
+
+
+def test_what_a_file_cut_off_has_lost_is_said(job: Job) -> None:
+    cut = "it is cut off after 1.000 s of video; about 24 frames after 1.000 s are missing"
+    done = reasons(job.info, job.plan, job.spec, job.assembly, 0, 25, "", cut)
+    assert done[-2] == f"The source ends too early: {cut}."
+    assert "25 frames" in done[-1]
 
 
 def test_failed_checks_come_first(job: Job, tmp_path: Path) -> None:
