@@ -34,7 +34,7 @@ def test_flags_are_read_as_what_they_mean() -> None:
     ("given", "named"),
     [
         ({"scale": "9"}, "--scale"),
-        ({"scale": "1/0"}, "frame rate"),
+        ({"scale": "1/0"}, "denominator"),
         ({"fps": "abc"}, "--fps"),
         ({"quality": "99"}, "--quality"),
         ({"bit_depth": "12"}, "--bit-depth"),
