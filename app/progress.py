@@ -24,6 +24,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.progress import Task as Bar
 from rich.text import Text
 
+from sakuga.quality.words import plain
+
 STAGES = {
     "read": "reading",
     "plan": "planning",
@@ -94,7 +96,7 @@ class TerminalReporter:
         """Move the bar, or print what is worth a line."""
         match kind:
             case "started":
-                self._task = self._progress.add_task("starting", total=None, name=source.name)
+                self._task = self._progress.add_task("starting", total=None, name=plain(source.name))
                 self._line(f"{source.name} -> {facts['output']}")
             case "stage":
                 self._stage(facts["stage"])
@@ -109,11 +111,11 @@ class TerminalReporter:
                 self._close()
                 self._finished(facts)
             case "skipped":
-                self._errors.print(Text(f"{source.name}: done before; --overwrite does it again"))
+                self._line(f"{source.name}: done before; --overwrite does it again")
                 self._out.print(Text(facts["result"]))
             case "failed":
                 self._close()
-                self._errors.print(Text(f"{source.name}: {facts['message']}", style="red"))
+                self._errors.print(Text(said_once(source, facts["message"]), style="red"))
 
     def _stage(self, stage: str) -> None:
         name = STAGES.get(stage, stage)
@@ -135,7 +137,7 @@ class TerminalReporter:
         self._out.print(Text(facts["previews"]["before_after"]))
 
     def _line(self, text: str) -> None:
-        self._errors.print(Text(text))
+        self._errors.print(Text(plain(text)))
 
     def _close(self) -> None:
         if self._task is not None:
@@ -148,6 +150,19 @@ class TerminalReporter:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+def said_once(source: Path, message: str) -> str:
+    """A message on one line that names its source once: by its path where it does so itself, or by its name.
+
+    Paths below the working folder are shown from there.
+    """
+    path = str(source)
+    if path not in message:
+        return plain(f"{source.name}: {message}")
+    here = Path.cwd()
+    shown = source.relative_to(here) if source.is_relative_to(here) else source
+    return plain(message.replace(path, str(shown)))
 
 
 class _Speed(ProgressColumn):
