@@ -115,9 +115,15 @@ def colour_errors(a: tuple[Levels, ...], b: tuple[Levels, ...]) -> tuple[float, 
     )
 
 
-def thumbnail(picture: Picture, full_range: bool) -> Levels:
-    """The luma at the size of `THUMBNAIL`, as levels; shape (36, 64)."""
+def thumbnail(picture: Picture, full_range: bool, through: tuple[int, int] = THUMBNAIL) -> Levels:
+    """The luma at the size of `THUMBNAIL`, as levels; shape (36, 64).
+
+    Pictures that are compared go `through` their common (width, height) where that is smaller: what a
+    thumbnail adds to a tiny picture is then the same for both.
+    """
     luma = picture.planes[0]
+    if through[0] < THUMBNAIL[0] or through[1] < THUMBNAIL[1]:
+        luma = cv2.resize(luma, through, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     # scaling before the conversion touches every sample once, as what it is
     small: Plane = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return levels(small, picture.layout.depth, full_range)

@@ -32,6 +32,10 @@ frames differ by this much more, and mean colours too."""
 COLOUR_BOUND = 1.0
 """In levels of 255: what the eye and an 8-bit meter cannot tell."""
 
+SITING_LEVELS, SITING_SIDE = 64.0, 64
+"""Chroma that is sited at the left of a pixel pair sees a quarter sample less of the right edge: up to a
+quarter of 255 levels over the width, which counts below this many pixels a side."""
+
 BLACK = 24.0
 """A thumbnail no brighter than this is black (16) with some noise."""
 
@@ -67,7 +71,7 @@ def check_pictures(
     slack = LEVELS_PER_STEP * _steps(spec, COARSE_QUALITY)
     return (
         *_agreement(spec, samples),
-        _colour(spec, samples),
+        _colour(plan, spec, samples),
         _in_place(plan, slack, windows),
         _no_black(plan, windows),
         _no_frozen(plan, windows),
@@ -114,10 +118,12 @@ def _agreement(spec: EnhanceSpec, samples: Sequence[Sample]) -> tuple[Check, Che
     )
 
 
-def _colour(spec: EnhanceSpec, samples: Sequence[Sample]) -> Check:
+def _colour(plan: Plan, spec: EnhanceSpec, samples: Sequence[Sample]) -> Check:
     errors = np.array([s.colour for s in samples] or [(np.inf,) * 3])
     shift = np.abs(errors.mean(axis=0))
     bound = COLOUR_BOUND + COLOUR_PER_STEP * _steps(spec, COARSE_QUALITY)
+    side = min(plan.geometry.upright)
+    bound += SITING_LEVELS / side if side < SITING_SIDE else 0
     names = "Y", "U", "V"
     return Check(
         name="Mean colour",

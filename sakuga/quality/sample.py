@@ -132,6 +132,12 @@ def film_span(plan: Plan, first: int, end: int) -> tuple[int, int]:
     return max(0, min(plan.left[first:end]) - 1), min(plan.film.count, max(plan.left[first:end]) + 2)
 
 
+def common_size(plan: Plan) -> tuple[int, int]:
+    """Largest (width, height) that neither the film nor the result has to be enlarged to."""
+    (width, height), (wide, high) = plan.geometry.upright, plan.geometry.output
+    return min(width, wide), min(height, high)
+
+
 def look(
     plan: Plan,
     window: tuple[int, int],
@@ -158,21 +164,22 @@ def look(
     seen, compared = Window(window[0]), []
     low, high = film_span(plan, *window)
     film, held, at = read_film(low, high), dict[int, Picture](), low
+    through = common_size(plan)
     for frame, picture in enumerate(read_result(*window), window[0]):
         right = min(plan.left[frame] + (plan.weight[frame] > 0), plan.film.count - 1)
         while at <= right:
             held[at] = next(film)
-            seen.film[at] = thumbnail(held[at], film_full_range)
+            seen.film[at] = thumbnail(held[at], film_full_range, through)
             held.pop(at - 2, None)
             at += 1
-        seen.result.append(thumbnail(picture, result_full_range))
+        seen.result.append(thumbnail(picture, result_full_range, through))
         if frame in samples:
             mix = (held[plan.left[frame]], held[right], plan.weight[frame] / WEIGHTS)
             compared.append(_compare(frame, picture, mix, film_full_range, result_full_range))
         if watch:
             watch(frame)
     for picture in film:
-        seen.film[at] = thumbnail(picture, film_full_range)
+        seen.film[at] = thumbnail(picture, film_full_range, through)
         at += 1
     return seen, compared
 

@@ -7,6 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from sakuga.enhance.spec import EnhanceSpec
+from tests.acceptance.jobs import make_chunks
 from tests.clips import Rgb, make_clip
 from tests.quality.jobs import Job, enlarged, job_for, lively, remux, result_of, tag
 
@@ -30,6 +32,25 @@ def test_a_faithful_result_passes_every_check(job: Job, tmp_path: Path) -> None:
     checks = job.check(result_of(job, tmp_path / "r.mp4"))
     assert [check for check in checks if not check.passed] == []
     assert len({check.name for check in checks}) == len(checks) >= 15
+
+
+@pytest.mark.parametrize("size", [(16, 400), (18, 18), (400, 16)])
+def test_a_tiny_picture_agrees_with_its_enlargement(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = make_clip(
+        tmp_path / "s.mkv", frames=4, size=size, codec="ffv1", pix_fmt="yuv444p", draw=red_to_blue
+    )
+    spec = EnhanceSpec(model="lanczos", preset="ultrafast", quality=10)
+    (result,) = make_chunks(source, tmp_path / "chunks", spec).chunks
+    assert job_for(source).failures(result) == set()
+
+
+def red_to_blue(number: int, width: int, height: int) -> Rgb:
+    """Bars that are as wide as three pixels, between a red and a blue edge; they move."""
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.full((height, width, 3), (255, 0, 0), np.uint8)
+    image[x >= width // 2] = (0, 0, 255)
+    image[(y + number) // 3 % 2 == 0] //= 2
+    return image
 
 
 def test_a_lost_frame_is_found(job: Job, tmp_path: Path) -> None:
