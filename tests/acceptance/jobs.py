@@ -23,6 +23,7 @@ from sakuga.media.info import MediaInfo
 from sakuga.media.probe import probe
 from sakuga.media.timing import progressive_track
 from sakuga.settings import Settings
+from tasks.destination import MARK, safe_stem
 
 FAST = ("--model", "lanczos", "--preset", "ultrafast")
 JOB_SECONDS = 280
@@ -71,9 +72,8 @@ def _children_cpu() -> float:
 
 def result_of(source: Path, out: Path) -> Path:
     """The one result of a source in a folder of results."""
-    found = [
-        path for path in out.iterdir() if path.stem == f"{source.stem}.sakuga" and path.suffix in RESULTS
-    ]
+    stem = f"{safe_stem(source.name)}{MARK}"
+    found = [path for path in out.iterdir() if path.stem == stem and path.suffix in RESULTS]
     assert len(found) == 1, f"{source.name}: {sorted(path.name for path in out.iterdir())}"
     return found[0]
 

@@ -86,7 +86,10 @@ def test_a_name_is_just_a_name_and_nothing_is_left_behind(tmp_path: Path, home: 
         source.write_bytes(plain.read_bytes())
     done = sakuga("enhance", "-o", out, *FAST, "--", *HOSTILE_NAMES, home=home, folder=folder)
     assert done.code == 0, done.said
-    assert len([path for path in out.iterdir() if path.suffix in RESULTS]) == len(sources)
+    results = {result_of(source, out) for source in sources}
+    assert results == {path for path in out.iterdir() if path.suffix in RESULTS}
+    assert len(results) == len(sources)
+    assert out / "new_line.sakuga.mp4" in results
     assert not [path.name for path in out.iterdir() if path.name.startswith(".") or "part" in path.suffix]
     assert sorted(folder.iterdir()) == sorted(sources)
     assert not list((home / "scratch").glob("*"))
