@@ -47,8 +47,6 @@ def read_spec(given: Mapping[str, Any], suffix: str = "") -> EnhanceSpec:
         return EnhanceSpec.model_validate(values)
     except ValidationError as error:
         raise OptionError(_sentence(error)) from error
-    except ArithmeticError as error:
-        raise OptionError("A scale or frame rate has no zero below its line; give another one.") from error
 
 
 def flag(name: str) -> str:

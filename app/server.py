@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import IO
 
-from sakuga.errors import SakugaError
+from sakuga.errors import ServerError
 
 START_TIMEOUT = 90.0
 """Seconds until a server must answer; a first start on a slow disk makes its database."""
@@ -44,10 +44,6 @@ QUIET = {
     "PREFECT_SERVER_SERVICES_REPOSSESSOR_ENABLED": "false",
 }
 """Settings of a server that serves one job: no page, no schedules, no telemetry."""
-
-
-class ServerError(SakugaError):
-    """The private Prefect server did not start."""
 
 
 def configured_server() -> str | None:

@@ -8,6 +8,7 @@ SakugaError
 |   +-- TruncatedMediaError    the file ends before its header says it does
 |   +-- HdrError               high dynamic range, and tone mapping was not asked for
 |   +-- OptionError            an option, or a combination of options, that cannot be done
+|   +-- MissingToolError       an encoder, device or program that was asked for is not on this machine
 +-- DamagedMediaError          frames of the source do not decode
 +-- EncodeError                the encoder refused or died
 +-- SubprocessError            ffmpeg ended with an error, or ran past its deadline
@@ -15,8 +16,8 @@ SakugaError
 +-- DiskFullError              no room left
 +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
 +-- QualityError               the result was made but a check failed; it is kept under another name
-+-- MissingToolError           an encoder, device or program that was asked for is not on this machine
 +-- CancelledError             the caller asked to stop
++-- ServerError                the private Prefect server of a command did not start
 """
 
 from typing import ClassVar
@@ -119,3 +120,7 @@ class CancelledError(SakugaError):
     """The caller asked to stop; what was half-made has been removed."""
 
     exit_code: ClassVar[int] = 130
+
+
+class ServerError(SakugaError):
+    """The private Prefect server of a command did not start."""
