@@ -35,9 +35,8 @@ class ProgressArtifact:
             self._next = time.monotonic() + PERIOD
 
     def finish(self) -> None:
-        """Move the bar to its end, where there is one; short jobs have none."""
-        if self._id:
-            self._show()
+        """Move the bar to its end."""
+        self._show()
 
     def _show(self) -> None:
         percent = 100.0 * self._progress.done / max(1, self._progress.total)
@@ -62,4 +61,6 @@ def publish_artifacts(report: JobReport, places: dict[str, Any]) -> None:
     ):
         place = str(places[kind])
         link = place if place.startswith("s3://") else f"file://{quote(place)}"
-        create_link_artifact(link, link_text=text, key=f"{kind.replace('_', '-')}-{key}")
+        # browsers do not follow links from a server's page to files: the place can be read too
+        name = f"{kind.replace('_', '-')}-{key}"
+        create_link_artifact(link, link_text=text, key=name, description=place)

@@ -45,7 +45,7 @@ def step(name: str, run_name: str | None = None) -> Callable[[Callable[P, R]], T
     """
     return task(  # type: ignore[return-value, call-overload, no-any-return, unused-ignore]
         name=name,
-        task_run_name=run_name,
+        task_run_name=run_name or name,
         retries=RETRIES,
         retry_delay_seconds=exponential_backoff(FIRST_DELAY),
         retry_jitter_factor=JITTER,

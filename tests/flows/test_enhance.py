@@ -202,6 +202,8 @@ def test_the_prefect_page_of_a_job_shows_its_report_and_where_the_result_is(clip
     shown = [artifact.data for artifact in artifacts if isinstance(artifact.data, str)]
     assert Path(outcome.report).with_suffix(".md").read_text() in shown
     assert sum("clip" in data and "file://" in data for data in shown) >= 4
+    assert outcome.result in [artifact.description for artifact in artifacts]
+    assert 100 in [artifact.data for artifact in artifacts if artifact.type == "progress"]
 
 
 def test_the_frames_are_exported_when_asked(clip: Path) -> None:
