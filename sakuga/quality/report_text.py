@@ -73,7 +73,8 @@ def _shape(facts: "FileFacts") -> str:
 
 
 def _colour(facts: "FileFacts") -> str:
-    tags = f"{facts.matrix} / {facts.primaries} / {facts.transfer}"
+    names = facts.matrix, facts.primaries, facts.transfer
+    tags = names[0] if len(set(names)) == 1 else " / ".join(names)
     scale = "full" if facts.full_range else "limited"
     return f"{tags}, {scale} range" + ("" if facts.tagged else " (untagged)")
 
