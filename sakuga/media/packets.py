@@ -45,10 +45,24 @@ class PacketIndex:
 
 @dataclass
 class StreamScan:
-    """First start and last end of the packets of one stream, in its ticks."""
+    """First start and last end of the packets of one stream, in its ticks.
+
+    Packets of `sound` that do not say how long they last, such as ALAC's in Matroska, last as long as the one
+    before: they follow each other without gaps.
+    """
 
     start: int | None = None
     end: int | None = None
+    sound: bool = False
+    _last: int | None = None
+
+    def take(self, time: int, length: int) -> None:
+        """Count a packet that starts at `time`; a `length` of 0 is not known."""
+        if self.sound and not length and self._last is not None:
+            length = max(0, time - self._last)
+        self._last = time
+        self.start = time if self.start is None else min(self.start, time)
+        self.end = time + length if self.end is None else max(self.end, time + length)
 
 
 @dataclass
@@ -84,7 +98,9 @@ def scan_packets(container: InputContainer, index: int, *, max_frames: int) -> P
     Raises:
         LimitError: there are more frames.
     """
-    scan = PacketScan(streams={stream.index: StreamScan() for stream in container.streams})
+    scan = PacketScan(
+        streams={stream.index: StreamScan(sound=stream.type == "audio") for stream in container.streams}
+    )
     codec = container.streams[index].codec_context.name
     vpx, mpeg4 = codec in VPX, codec in MPEG4
     rows: list[tuple[int, int, bool, int]] = []
@@ -93,9 +109,7 @@ def scan_packets(container: InputContainer, index: int, *, max_frames: int) -> P
         length = packet.duration or 0
         time = dts if pts is None else pts
         if time is not None and not packet.is_discard:
-            seen = scan.streams[number]
-            seen.start = time if seen.start is None or time < seen.start else seen.start
-            seen.end = time + length if seen.end is None or time + length > seen.end else seen.end
+            scan.streams[number].take(time, length)
         if number != index or packet.is_discard or (vpx and _hidden(codec, packet)):
             continue
         if pts is None or (mpeg4 and packet.size <= TINY_PACKET):
