@@ -4,6 +4,7 @@ from typing import Literal
 
 from sakuga.media.containers import Container, audio_fit, holds_attachments, subtitle_fit
 from sakuga.media.info import Frozen, MediaInfo, OtherStream
+from sakuga.media.languages import UNKNOWN, language_tag
 
 StreamKind = Literal["audio", "subtitle", "video", "cover", "data", "attachment"]
 
@@ -66,6 +67,8 @@ def _audio_notes(
             action, why = "copied", "bit for bit"
         else:
             why = f"{container.upper()} cannot hold {stream.codec}, so it became AAC"
+        if action != "left_out":
+            why += _language_lost(stream.language, container)
         notes.append(StreamNote(index=stream.index, kind="audio", codec=stream.codec, action=action, why=why))
     return notes
 
@@ -80,10 +83,18 @@ def _subtitle_notes(info: MediaInfo, container: Container) -> list[StreamNote]:
     for stream in info.subtitles:
         action, target = subtitle_fit(stream.codec, container)
         text = why[action].format(container=container.upper(), codec=stream.codec, target=target)
+        if action != "left_out":
+            text += _language_lost(stream.language, container)
         notes.append(
             StreamNote(index=stream.index, kind="subtitle", codec=stream.codec, action=action, why=text)
         )
     return notes
+
+
+def _language_lost(language: str | None, container: Container) -> str:
+    if not language or language == UNKNOWN or language_tag(language, container):
+        return ""
+    return f", without its language {language}, which {container.upper()} cannot say"
 
 
 def _other_note(stream: OtherStream, container: Container) -> StreamNote:

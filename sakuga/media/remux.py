@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +20,7 @@ from sakuga.media.chunks import OWN_LIMITS, Schedule, VideoTrack, video_packets
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container, format_options
 from sakuga.media.info import MediaInfo
+from sakuga.media.languages import language_tag
 from sakuga.media.notes import StreamNote
 from sakuga.media.open import open_media
 from sakuga.settings import Limits
@@ -123,10 +124,14 @@ class Remux:
                 "hvc1" if self.codec == "hevc" else template.codec_context.codec_tag
             )
         stream.disposition = Disposition.default
-        for key, value in (("language", self.info.video.language), ("title", self.info.video.title)):
-            if value:
-                stream.metadata[key] = value
+        video = self.info.video
+        stream.metadata.update(self._stream_tags({"language": video.language, "title": video.title}))
         return stream
+
+    def _stream_tags(self, tags: Mapping[str, str | None]) -> dict[str, str]:
+        kept = {key: value for key, value in tags.items() if key in _STREAM_TAGS and value}
+        language = language_tag(kept.pop("language", None), self.container)
+        return {**kept, "language": language} if language else kept
 
     def _add_lanes(
         self, output: OutputContainer, inputs: dict[Path, InputContainer], carried: Sequence[Carried]
@@ -144,8 +149,8 @@ class Remux:
                 stream.time_base = Fraction(1, held.codec_context.sample_rate)
             original = inputs[self.source].streams[each.note.index]
             stream.disposition = original.disposition
-            stream.metadata.update({k: v for k, v in original.metadata.items() if k in _STREAM_TAGS})
-            lanes.append(Lane(each, held, stream))
+            stream.metadata.update(self._stream_tags(original.metadata))
+            lanes.append(Lane(each, held, stream, self.container))
         return lanes
 
     def _describe(self, output: OutputContainer) -> None:
@@ -187,9 +192,11 @@ class Remux:
 class Lane:
     """One stream on its way from an input to the output."""
 
-    def __init__(self, carried: Carried, source: Stream, output: Stream) -> None:
+    def __init__(self, carried: Carried, source: Stream, output: Stream, container: Container) -> None:
         self.carried = carried
         self._output = output
+        # Matroska counts in milliseconds, and packets of TrueHD are shorter.
+        self._least_step = 0 if container == "mkv" else 1
         self._frame: Fraction | None = None
         self._adts = False
         if isinstance(source, av.AudioStream):
@@ -208,13 +215,15 @@ class Lane:
         if self._frame and self._expected is not None and abs(time - self._expected) <= base:
             # Containers that count in milliseconds cannot say where an audio packet starts; its length can.
             time = self._expected
-        length = self._frame or (packet.duration or 0) * base
+        own = (packet.duration or 0) * base
+        # A track's last packet may be shorter than the others.
+        length = self._frame if self._frame and (not own or abs(own - self._frame) <= base) else own
         self._expected = time + length
         out = self._output.time_base
         assert out is not None
         ticks = round(time / out)
-        if self._last is not None and ticks <= self._last:
-            ticks = self._last + 1
+        if self._last is not None:
+            ticks = max(ticks, self._last + self._least_step)
         self._last = ticks
         packet.pts = packet.dts = ticks
         packet.duration = round(length / out)

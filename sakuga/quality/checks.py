@@ -73,7 +73,7 @@ def check_result(
     checks = (
         *check_frames(plan, made.packets),
         *check_sound(plan, info, packets, assembly, made.info, made.packets),
-        *check_streams(info, assembly, made.info),
+        *check_streams(info, assembly, made.info, spec.container),
         *check_format(plan, result_colour(info, spec), made.info),
     )
     with ExitStack() as stack:

@@ -4,7 +4,9 @@ from fractions import Fraction
 from math import lcm
 
 from sakuga.enhance.plan import Plan
-from sakuga.media.info import AudioStream, Colour, MediaInfo
+from sakuga.media.containers import Container
+from sakuga.media.info import AudioStream, Colour, MediaInfo, SubtitleStream
+from sakuga.media.languages import UNKNOWN, language_tag
 from sakuga.media.notes import Assembly
 from sakuga.media.packets import PacketIndex
 from sakuga.quality.check import Check
@@ -109,17 +111,19 @@ def carried_audio(info: MediaInfo, assembly: Assembly) -> list[AudioStream]:
     return [stream for stream in info.audio if stream.index in carried]
 
 
-def check_streams(info: MediaInfo, assembly: Assembly, result: MediaInfo) -> tuple[Check, ...]:
+def check_streams(
+    info: MediaInfo, assembly: Assembly, result: MediaInfo, container: Container
+) -> tuple[Check, ...]:
     """Sound, subtitles, chapters and attached files are as the assembly promised."""
     copied = {note.index for note in assembly.kept}
     carried = copied | {note.index for note in assembly.converted}
     audio = [
-        _told(stream, stream.codec if stream.index in copied else "aac")
+        _told(stream, stream.codec if stream.index in copied else "aac", container)
         for stream in carried_audio(info, assembly)
     ]
-    got_audio = [_told(stream, stream.codec) for stream in result.audio]
-    text = [f"{s.kind} {s.language or 'und'}" for s in info.subtitles if s.index in carried]
-    got_text = [f"{s.kind} {s.language or 'und'}" for s in result.subtitles]
+    got_audio = [_told(stream, stream.codec, container) for stream in result.audio]
+    text = [f"{s.kind} {_language(s, container)}" for s in info.subtitles if s.index in carried]
+    got_text = [f"{s.kind} {_language(s, container)}" for s in result.subtitles]
     files = sum(s.kind == "attachment" and s.index in carried for s in info.others)
     got_files = sum(s.kind == "attachment" for s in result.others)
     return (
@@ -130,8 +134,12 @@ def check_streams(info: MediaInfo, assembly: Assembly, result: MediaInfo) -> tup
     )
 
 
-def _told(stream: AudioStream, codec: str) -> str:
-    return f"{TOLD_AS.get(codec, codec)} {stream.channels}ch {stream.language or 'und'}"
+def _told(stream: AudioStream, codec: str, container: Container) -> str:
+    return f"{TOLD_AS.get(codec, codec)} {stream.channels}ch {_language(stream, container)}"
+
+
+def _language(stream: AudioStream | SubtitleStream, container: Container) -> str:
+    return language_tag(stream.language, container) or UNKNOWN
 
 
 def _same(name: str, promised: list[str], found: list[str]) -> Check:

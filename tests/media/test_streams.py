@@ -17,6 +17,8 @@ from tests.media.results import (
 )
 
 MS = Fraction(1, 1000)
+LONG_PACKET = Fraction(1536, 48000)
+"""Containers cut the last packet short or count it whole; AC-3's is the longest here."""
 CODER_SMEAR = Fraction(5, 1000)
 """A lossy coder spreads the edge of a beep over a short block of 128 samples and its overlap."""
 
@@ -136,6 +138,56 @@ def test_sound_that_the_container_cannot_hold_becomes_aac_and_the_note_says_why(
     pairs = zip(beep_times(source), beep_times(output), strict=True)
     assert all(abs(a - b) <= bound for a, b in pairs)
     assert left_beside(output) == []
+
+
+@pytest.mark.parametrize("coder", ["alac", "truehd", "flac", "ac3"])
+def test_copied_sound_ends_when_it_did(tmp_path: Path, coder: str) -> None:
+    source = ffmpeg(
+        [beeping(tmp_path)],
+        ["-c:v", "copy", "-c:a", coder, "-strict", "-2", "-t", "1"],
+        tmp_path / "source.mkv",
+    )
+    for container in ("mkv", "mov" if coder == "alac" else "mp4"):
+        output = tmp_path / f"out.{container}"
+        put_together(source, film_track(tmp_path), output)
+        (before,), (after,) = probe(source, Limits()).info.audio, probe(output, Limits()).info.audio
+        assert before.duration is not None
+        assert after.duration is not None
+        assert abs(after.duration - before.duration) <= LONG_PACKET
+
+
+@pytest.mark.parametrize(
+    ("language", "mp4", "mov"),
+    [
+        ("deu", "deu", "ger"),
+        ("fre", "fre", "fra"),
+        ("swe", "swe", "sve"),
+        ("FIN", "fin", "fin"),
+        ("yue", "yue", None),
+        ("en-US", None, None),
+    ],
+)
+def test_languages_are_said_in_the_container_s_own_way_or_noted_as_lost(
+    tmp_path: Path, language: str, mp4: str | None, mov: str | None
+) -> None:
+    text = tmp_path / "text.srt"
+    text.write_text(SRT)
+    source = ffmpeg(
+        [beeping(tmp_path), text],
+        [
+            *("-map", "0", "-map", "1", "-c", "copy"),
+            *("-metadata:s:a", f"language={language}", "-metadata:s:s", f"language={language}"),
+        ],
+        tmp_path / "source.mkv",
+    )
+    for container, said in (("mkv", language), ("mp4", mp4), ("mov", mov)):
+        output = tmp_path / f"out.{container}"
+        assembly = put_together(source, film_track(tmp_path), output)
+        info = probe(output, Limits()).info
+        found = [info.audio[0].language, info.subtitles[0].language]
+        assert [None if each == "und" else each for each in found] == [said, said]
+        notes = (*assembly.kept, *assembly.converted)
+        assert [language in note.why for note in notes] == [said is None] * 2
 
 
 def test_no_sound_where_none_is_asked_for(tmp_path: Path) -> None:
