@@ -82,7 +82,7 @@ class TerminalReporter:
             TextColumn("{task.fields[name]}", markup=False),
             TextColumn("{task.description}", style="bold"),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            _Done(),
             _Speed(),
             TimeRemainingColumn(compact=True),
             console=self._errors,
@@ -96,10 +96,10 @@ class TerminalReporter:
         """Move the bar, or print what is worth a line."""
         match kind:
             case "started":
-                self._task = self._progress.add_task("starting", total=None, name=plain(source.name))
+                self._begin(source, "starting")
                 self._line(f"{source.name} -> {facts['output']}")
             case "stage":
-                self._stage(facts["stage"])
+                self._stage(source, facts["stage"])
             case "planned":
                 width, height = facts["size"]
                 self._line(f"  {facts['frames']} frames of {width}x{height}. {facts['found']}")
@@ -117,10 +117,14 @@ class TerminalReporter:
                 self._close()
                 self._errors.print(Text(said_once(source, facts["message"]), style="red"))
 
-    def _stage(self, stage: str) -> None:
+    def _begin(self, source: Path, description: str) -> None:
+        """A new bar of unknown length; rich cannot forget the length of an old one."""
+        self._close()
+        self._task = self._progress.add_task(description, total=None, name=plain(source.name))
+
+    def _stage(self, source: Path, stage: str) -> None:
         name = STAGES.get(stage, stage)
-        if self._task is not None:
-            self._progress.reset(self._task, total=None, description=name)
+        self._begin(source, name)
         if not self._bar:
             self._line(f"  {name}")
 
@@ -171,3 +175,10 @@ class _Speed(ProgressColumn):
     def render(self, task: Bar) -> Text:
         speed = task.fields.get("speed")
         return Text(f"{speed:.1f} fps" if speed else "", style="cyan")
+
+
+class _Done(ProgressColumn):
+    """Frames that are done and that there are, where the stage counts any."""
+
+    def render(self, task: Bar) -> Text:
+        return Text(f"{task.completed:.0f}/{task.total:.0f} frames" if task.total else "")
