@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sakuga.enhance.plan import WEIGHTS, Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.quality.check import Check
-from sakuga.quality.measure import Levels, apart, longest_run, moved, row_errors
-from sakuga.quality.sample import Sample, Window
+from sakuga.quality.measure import THUMBNAIL, Levels, apart, longest_run, moved, row_errors
+from sakuga.quality.sample import BLUR, Sample, Window, common_size
 
 PSNR_ENOUGH = 32.0
 SSIM_ENOUGH = 0.92
@@ -258,7 +259,14 @@ def _wrong_rows(plan: Plan, slack: float, window: Window, frame: int, got: Level
     allowed = np.full(len(got), TORN + slack, np.float32)
     if plan.weight[frame]:
         allowed += row_errors(*_pair(plan, window, frame))
-    return np.asarray(row_errors(got, expected(plan, window, frame)) > allowed)
+    want = expected(plan, window, frame)
+    width, height = common_size(plan)
+    if width < THUMBNAIL[0] or height < THUMBNAIL[1]:
+        # nothing averages out in a tiny picture: its finest detail may go, as in a whole frame
+        sigma = BLUR * THUMBNAIL[0] / width, BLUR * THUMBNAIL[1] / height
+        soft = cv2.GaussianBlur(want, (0, 0), sigma[0], sigmaY=sigma[1])
+        allowed += row_errors(want, np.asarray(soft, np.float32))
+    return np.asarray(row_errors(got, want) > allowed)
 
 
 def _pair(plan: Plan, window: Window, frame: int) -> tuple[Levels, Levels]:

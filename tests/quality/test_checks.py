@@ -44,6 +44,18 @@ def test_a_tiny_picture_agrees_with_its_enlargement(tmp_path: Path, size: tuple[
     assert job_for(source).failures(result) == set()
 
 
+def test_a_tiny_picture_of_noise_agrees_with_its_enlargement(tmp_path: Path) -> None:
+    def noise(number: int, width: int, height: int) -> Rgb:
+        return np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
+
+    source = make_clip(
+        tmp_path / "s.mkv", frames=4, size=(16, 16), codec="ffv1", pix_fmt="yuv444p", draw=noise
+    )
+    spec = EnhanceSpec(model="lanczos", preset="ultrafast", quality=10)
+    (result,) = make_chunks(source, tmp_path / "chunks", spec).chunks
+    assert job_for(source).failures(result) == set()
+
+
 def red_to_blue(number: int, width: int, height: int) -> Rgb:
     """Bars that are as wide as three pixels, between a red and a blue edge; they move."""
     y, x = np.mgrid[0:height, 0:width]
