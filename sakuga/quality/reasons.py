@@ -112,7 +112,8 @@ def _losses(concealed: int, lost_frames: int, truncated: str | None) -> list[str
         sentences.append(f"The source ends too early: {truncated}.")
     if lost_frames:
         frames = "1 frame" if lost_frames == 1 else f"{lost_frames} frames"
-        sentences.append(f"In all {frames} that the source announces could not be had from it.")
+        count = f"In all {frames}" if truncated else frames
+        sentences.append(f"{count} that the source announces could not be had from it.")
     if concealed:
         frames, show = ("1 frame", "shows") if concealed == 1 else (f"{concealed} frames", "show")
         sentences.append(f"{frames} did not decode and {show} the last good picture instead.")
