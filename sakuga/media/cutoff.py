@@ -1,15 +1,16 @@
-"""Whether a file ends before it says it does, and how much of its picture that takes."""
+"""Whether a file ends before it says it does or has a hole, and how much of its picture that takes."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 
 from sakuga.media.packets import PacketScan
 from sakuga.media.rates import mean_rate
-from sakuga.media.structure import missing_bytes
+from sakuga.media.structure import matroska_hole, missing_bytes
 
 LATE_SECONDS, LATE_SHARE = Fraction(1), Fraction(2, 100)
 """How much earlier than its header says a Matroska file may end: headers are rounded and count silence."""
@@ -38,9 +39,44 @@ class Cutoff:
         """The place and how much is missing, as a sentence without its end."""
         if not self.frames:
             return f"it is {self.place}"
-        lost = "1 frame" if self.frames == 1 else f"{self.frames} frames"
-        verb = "is" if self.frames == 1 else "are"
-        return f"it is {self.place}; about {lost} after {self.reached:.3f} s {verb} missing"
+        return f"it is {self.place}; about {_missing_words(self.frames, f' after {self.reached:.3f} s')}"
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A place in bytes where the structure of a file is broken, and about how many frames that costs."""
+
+    at: int
+    size: int
+    frames: int
+
+    @property
+    def place(self) -> str:
+        """Words that follow "is"."""
+        return f"damaged at byte {self.at} of {self.size}"
+
+    @property
+    def loss(self) -> str:
+        """The place and how much is missing, as a sentence without its end."""
+        return f"it is {self.place}" + (f"; about {_missing_words(self.frames)}" if self.frames else "")
+
+
+def _missing_words(frames: int, where: str = "") -> str:
+    return f"1 frame{where} is missing" if frames == 1 else f"{frames} frames{where} are missing"
+
+
+def find_hole(scan: PacketScan, path: Path, lost: int) -> Hole | None:
+    """A hole in a Matroska file, or None; frames are counted by the usual step of time.
+
+    `lost` is the number of frames that are not in the scan any more because they do not decode.
+    """
+    at = matroska_hole(path)
+    if at is None:
+        return None
+    steps = np.diff(scan.pts)
+    step = max(1, int(np.median(steps))) if len(steps) else 1
+    frames = int(np.maximum(np.rint(steps / step) - 1, 0).sum())
+    return Hole(at, path.stat().st_size, max(0, frames - lost))
 
 
 def find_cutoff(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sakuga.errors import DamagedMediaError, LimitError, TruncatedMediaError, UnreadableMediaError
 from sakuga.media.colour import HDR, colour_of, has_alpha, is_rgb, working_layout
-from sakuga.media.cutoff import find_cutoff
+from sakuga.media.cutoff import Cutoff, find_cutoff, find_hole
 from sakuga.media.decode import decoded_frames, frame_time, good_labels, prepare_decoder
 from sakuga.media.info import FieldOrder, MediaInfo, VideoStream
 from sakuga.media.open import open_media
@@ -34,8 +34,9 @@ FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tff", 3: "bff", 4: 
 class Probed:
     """A source: what it holds, its frames, and with `salvage` what is wrong with it.
 
-    `truncated` is a sentence without its full stop where the file ends early, else None; `lost_frames` counts
-    frames that the packets announce but that do not decode, and about how many are missing at the end.
+    `truncated` is a sentence without its full stop where the file ends early or has a hole, else None;
+    `lost_frames` counts frames that the packets announce but that do not decode, and about how many are
+    missing at the end or in the hole.
     """
 
     info: MediaInfo
@@ -58,7 +59,8 @@ def probe(path: Path, limits: Limits, *, salvage: bool = False) -> Probed:
         UnsafeMediaError: it names other files.
         LimitError: larger, longer or stranger than the limits.
         TruncatedMediaError: it ends before its header says it does, without `salvage`.
-        DamagedMediaError: none of its first frames decodes, or none at all with `salvage`.
+        DamagedMediaError: none of its first frames decodes, or its structure has a hole, without `salvage`;
+            or no frame at all decodes.
     """
     path = path.expanduser().absolute()
     with open_media(path, limits) as container:
@@ -69,16 +71,17 @@ def probe(path: Path, limits: Limits, *, salvage: bool = False) -> Probed:
         scan, lost = _shown_frames(scan, head, path, stream, limits, salvage=salvage)
         if not len(scan.pts):
             raise DamagedMediaError(f"No frame of {path} can be decoded; it has to be copied again.")
-        cutoff = find_cutoff(container, stream, scan, path, lost)
-        if cutoff and not salvage:
-            raise TruncatedMediaError(
-                f"{path} is {cutoff.place}; get a complete copy, or use --salvage to enhance what is there."
+        flaw = find_cutoff(container, stream, scan, path, lost) or find_hole(scan, path, lost)
+        if flaw and not salvage:
+            kind = TruncatedMediaError if isinstance(flaw, Cutoff) else DamagedMediaError
+            raise kind(
+                f"{path} is {flaw.place}; get a complete copy, or use --salvage to enhance what is there."
             )
         info, packets = _describe(container, stream, scan, head[0] if head else None, path)
     _check_found(info, path, limits)
-    if cutoff is None:
+    if flaw is None:
         return Probed(info, packets, None, lost)
-    return Probed(info, packets, cutoff.loss, lost + cutoff.frames)
+    return Probed(info, packets, flaw.loss, lost + flaw.frames)
 
 
 def _choose_video(container: InputContainer, path: Path) -> av.VideoStream:

@@ -6,6 +6,11 @@ from typing import BinaryIO
 ISO_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp")
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
+CLUSTER = b"\x1f\x43\xb6\x75"
+TOP_LEVEL_KINDS = "1f43b675 114d9b74 1549a966 1654ae6b 1c53bb6b 1043a770 1941a469 1254c367"
+"""Clusters, seek heads, information, tracks, cues, chapters, attachments and tags of a Segment (RFC 9559)."""
+TOP_LEVEL = frozenset(map(bytes.fromhex, TOP_LEVEL_KINDS.split()))
+ENDLESS = 1 << 63
 MAX_BOXES = 10_000
 
 
@@ -35,6 +40,41 @@ def ends_before_index(path: Path, head: bytes) -> bool:
         return False
     with path.open("rb") as file:
         return b"moov" not in _iso_end(file, path.stat().st_size)[1]
+
+
+def matroska_hole(path: Path) -> int | None:
+    """Where the elements of a Matroska file stop following each other, in bytes; None where they do not.
+
+    Demuxers pass over such a place in silence, and with it over the frames that were there. Only the heads of
+    the elements are read.
+    """
+    size = path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+        if file.read(4) != EBML:
+            return None
+        length, octets = _vint(file)
+        position = 4 + octets + (length or 0)
+        ends = [ENDLESS]  # of the elements that `position` is in
+        while position < size:
+            while position == ends[-1]:
+                ends.pop()
+            file.seek(position)
+            kind, length, head = _element(file.read(12))
+            if (len(ends) == 1 and kind != SEGMENT) or (kind is None and ends[-1] == ENDLESS):
+                return None  # junk after the Segment, which players pass over
+            if kind in TOP_LEVEL and len(ends) > 2:
+                ends.pop()  # a cluster that does not say its size ends here
+            end = ends[-1] if length is None else position + head + length
+            if kind is None or end > ends[-1]:
+                return position
+            if kind in (SEGMENT, CLUSTER):
+                ends.append(end)
+                position += head
+            elif length is None:
+                return None
+            else:
+                position = end
+    return None
 
 
 def _iso_end(file: BinaryIO, size: int) -> tuple[int, set[bytes]]:
@@ -89,3 +129,16 @@ def _vint(file: BinaryIO) -> tuple[int | None, int]:
     octets = 9 - first[0].bit_length()
     value = int.from_bytes(bytes([first[0] & (0xFF >> octets)]) + file.read(octets - 1), "big")
     return (None if value == (1 << 7 * octets) - 1 else value), octets
+
+
+def _element(head: bytes) -> tuple[bytes | None, int | None, int]:
+    """Kind, size of the content (None where it is unknown) and size of the head of an EBML element.
+
+    The kind is None where these bytes are no head; kinds take up to 4 bytes and sizes up to 8 (RFC 8794).
+    """
+    kind = 9 - head[0].bit_length()
+    if kind > 4 or len(head) <= kind or not head[kind]:
+        return None, None, 0
+    octets = 9 - head[kind].bit_length()
+    bits = int.from_bytes(head[kind : kind + octets], "big") & ((1 << 7 * octets) - 1)
+    return head[:kind], None if bits == (1 << 7 * octets) - 1 else bits, kind + octets

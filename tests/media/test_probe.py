@@ -6,8 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from sakuga.errors import DamagedMediaError
 from sakuga.media.info import PixelLayout
 from sakuga.media.probe import Probed, probe
+from sakuga.media.structure import matroska_hole
 from sakuga.settings import Limits
 from tests.assets import asset_files
 from tests.clips import make_clip
@@ -240,3 +242,32 @@ def test_real_clips_are_probed(path: Path) -> None:
     assert found.packets.end > found.packets.pts[-1]
     varies = path.name in ("phone_vfr_rot180.mp4", "no_duration.webm")
     assert video.constant_rate is not varies
+
+
+def test_a_hole_in_matroska_is_damage_and_with_salvage_its_frames_are_counted(tmp_path: Path) -> None:
+    whole = make_clip(tmp_path / "whole.mkv", frames=72, options={"g": "12"})
+    data = bytearray(whole.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 1500] = bytes(byte ^ 0x5A for byte in data[middle : middle + 1500])
+    holed = tmp_path / "holed.mkv"
+    holed.write_bytes(data)
+    with pytest.raises(DamagedMediaError, match=r"damaged at byte \d+ of .*--salvage"):
+        probe(holed, Limits())
+    saved = probe(holed, Limits(), salvage=True)
+    assert saved.truncated is not None
+    assert 0 < len(saved.packets) == 72 - saved.lost_frames < 72
+    assert probe(whole, Limits()).truncated is None
+
+
+def test_matroska_that_does_not_say_its_sizes_has_no_hole(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "source.mkv", frames=72, options={"g": "12"})
+    live = tmp_path / "live.mkv"
+    with av.open(str(source)) as given, av.open(str(live), "w", options={"live": "1"}) as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    live.write_bytes(live.read_bytes() + bytes(100))
+    assert matroska_hole(live) is None
+    assert matroska_hole(source) is None
