@@ -1,5 +1,6 @@
 """Where a result goes and what it is called; this module does not need Prefect to run."""
 
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +14,9 @@ MARK = ".sakuga"
 
 FAILED = ".FAILED-CHECK"
 REPORT = ".report.json"
-MAX_STEM = 150
-"""Bytes of a name's stem: file systems allow 255 for a name, and endings are added."""
+MAX_STEM, MAX_NAME = 150, 230
+"""Bytes of the stem of a name that we make, and of a name that was asked for: file systems allow 255, and
+endings are added."""
 
 CONTAINERS: tuple[str, ...] = get_args(Container)
 
@@ -57,12 +59,18 @@ def choose_destination(
         overwrite: whether a result that is there may be replaced.
 
     Raises:
-        OptionError: the name does not fit the container, is that of the source, or is taken.
+        OptionError: the name does not fit the container, is that of the source, or is taken; or nothing can
+            be written there.
     """
     own_name = f"{safe_stem(name)}{MARK}.{container}"
     if output is None and (in_store or source is None):
         return Destination(folder=None, prefix="results", name=own_name)
-    target = _target(source, output, own_name, container)
+    try:
+        target = _target(source, output, own_name, container)
+        target.exists()
+    except OSError as error:
+        raise OptionError(f"The result cannot be written to {output!r}: {error.strerror}.") from error
+    _check_place(target)
     if source is not None and target.exists() and target.samefile(source):
         raise OptionError(
             f"The result cannot be written over its source {str(source)!r}; choose another name."
@@ -89,6 +97,15 @@ def _target(source: Path | None, output: str | None, own_name: str, container: C
             f"container of {', '.join(CONTAINERS)}."
         )
     return path
+
+
+def _check_place(target: Path) -> None:
+    """Refuse, before hours of work, a place that cannot be written to."""
+    if len(target.name.encode(errors="replace")) > MAX_NAME:
+        raise OptionError(f"The name {target.name!r} is too long; choose one of {MAX_NAME} bytes at most.")
+    folder = next(parent for parent in target.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise OptionError(f"Nothing can be written to {str(folder)!r}; choose another place with -o.")
 
 
 def safe_stem(name: str) -> str:

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -77,6 +78,24 @@ def test_a_result_never_takes_the_place_of_its_source_or_of_another_file(tmp_pat
     assert _choose(source, overwrite=True) == tmp_path / "a.sakuga.mp4"
     with pytest.raises(OptionError, match="does not fit"):
         _choose(source, str(tmp_path / "a.webm"))
+
+
+@pytest.mark.parametrize(
+    "place", ["file.txt/x.mp4", "file.txt/deep/er/", "x" * 300 + ".mp4", "x" * 240 + ".mp4", "locked/x.mp4"]
+)
+def test_a_place_that_nothing_can_be_written_to_is_refused_before_any_work(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.mp4"
+    for file in (source, tmp_path / "file.txt"):
+        file.write_bytes(b"")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    if os.access(locked, os.W_OK):
+        # the superuser may write everywhere
+        monkeypatch.setattr(os, "access", lambda path, _: path != locked)
+    with pytest.raises(OptionError, match=r"Nothing can be written|too long"):
+        _choose(source, f"{tmp_path}/{place}")
 
 
 @pytest.mark.parametrize(
