@@ -1,11 +1,14 @@
 """Putting a finished job where people find it: report and pictures first, the result last."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from prefect.logging import get_run_logger
 
 from blocks.stores import LocalFolderStore, MediaStore
+from sakuga.errors import SakugaError
 from sakuga.media.ref import MediaRef
 from sakuga.quality.report import JobReport
 from tasks.channel import current_channel
@@ -50,16 +53,38 @@ def publish(
     report.to_json(files["report"])
     files["report_markdown"].write_text(report.to_markdown(), encoding="utf-8")
     places: dict[str, Any] = {}
-    for kind, file in files.items():
-        key = f"{prefix}{destination.stem}{ENDINGS[kind]}"
-        store.put(file, key)
-        places[kind] = store.location(key)
     name = destination.name if report.passed else destination.failed_name
-    ref: MediaRef = store.put(result, f"{prefix}{name}", overwrite=overwrite or not report.passed, move=True)
+    with all_or_none(store) as put:
+        for kind, file in files.items():
+            key = f"{prefix}{destination.stem}{ENDINGS[kind]}"
+            put(file, key)
+            places[kind] = store.location(key)
+        ref = put(result, f"{prefix}{name}", overwrite=overwrite or not report.passed, move=True)
     places["result"] = store.location(ref.uri)
     places["ref"] = ref.model_dump(mode="json")
     get_run_logger().info("Result: %s", places["result"])
     return places
+
+
+@contextmanager
+def all_or_none(store: MediaStore) -> Iterator[Callable[..., MediaRef]]:
+    """A `put` whose new files are removed again when a later one fails."""
+    new: list[str] = []
+
+    def put(file: Path, key: str, *, overwrite: bool = True, move: bool = False) -> MediaRef:
+        there = store.stat(key) is not None
+        ref = store.put(file, key, overwrite=overwrite, move=move)
+        if not there:
+            new.append(key)
+        return ref
+
+    try:
+        yield put
+    except BaseException:
+        for key in new:
+            with suppress(SakugaError):
+                store.remove(key)
+        raise
 
 
 def target_store(job: Job, destination: Destination) -> tuple[MediaStore, str]:
