@@ -72,8 +72,11 @@ def _enhance(
     runner = Runner(
         spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
     )
-    with reporter:
-        code = runner.run(items)
+    try:
+        with reporter:
+            code = runner.run(items)
+    except SakugaError as error:
+        _refuse(error, as_json)
     raise typer.Exit(code)
 
 

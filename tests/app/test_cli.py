@@ -168,3 +168,13 @@ def test_the_same_command_again_does_nothing_and_another_one_never_replaces_a_re
 
     result.write_bytes(result.read_bytes()[:-1])
     assert _run(home, *command)[0] == 2
+
+
+def test_a_home_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=2)
+    blocked = tmp_path / "file.txt"
+    blocked.write_text("not a folder")
+    code, _, said = _run(blocked, "enhance", str(clip), "--model", "lanczos")
+    assert code == 1
+    assert "SAKUGA_HOME" in said
+    assert "Traceback" not in said
