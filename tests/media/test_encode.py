@@ -1,5 +1,6 @@
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -219,17 +220,19 @@ def test_a_chunk_that_lost_a_frame_is_not_accepted(tmp_path: Path) -> None:
         verify_chunk(path, 5, (48, 64))
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
+    """Within it this process cannot write beyond 2000 bytes of any file, the log of the tests included."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_file_that_cannot_grow_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(EncodeError, match="chunk"):
+    with small_files(), pytest.raises(EncodeError, match="chunk"):
         write_chunk(tmp_path / "chunk", range(24), TICK, settings=quick("h264", 0))
     assert list(tmp_path.iterdir()) == []
 
