@@ -183,11 +183,12 @@ def _from_rgb(coded: Floats, picture: Picture, colour: Colour) -> Picture:
     )
     ycc = np.asarray(cv2.transform(coded, matrix), np.float32)
     dtype: Any = picture.planes[0].dtype
-    planes: list[Plane] = [(ycc[..., 0] * (219 * scale) + (16 * scale + 0.5)).astype(dtype)]
+    luma = ycc[..., 0] * (219 * scale) + (16 * scale + 0.5)
+    planes: list[Plane] = [luma.astype(dtype, order="C")]
     for channel in range(1, len(picture.planes)):
         small = _shrink(np.ascontiguousarray(ycc[..., channel]), layout, colour)
         code = np.clip(small * (224 * scale) + (128 * scale + 0.5), scale, top - scale)
-        planes.append(code.astype(dtype))
+        planes.append(code.astype(dtype, order="C"))
     return Picture(tuple(planes), layout)
 
 

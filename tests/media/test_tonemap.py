@@ -96,6 +96,13 @@ def _hue(rgb: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     return float(np.degrees(np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)))
 
 
+@pytest.mark.parametrize("chroma", ["gray", "420", "422", "444"])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_planes_are_contiguous_as_those_of_every_picture(chroma: ChromaFormat, depth: Literal[8, 10]) -> None:
+    sdr = to_sdr(flat((100, 128, 128), depth, chroma), PQ)
+    assert all(plane.flags.c_contiguous for plane in sdr.planes)
+
+
 def test_the_tags_say_what_the_samples_are() -> None:
     tags = sdr_colour(PQ)
     assert (tags.matrix, tags.primaries, tags.transfer, tags.full_range) == ("bt709",) * 3 + (False,)
