@@ -150,8 +150,25 @@ class Remux:
             original = inputs[self.source].streams[each.note.index]
             stream.disposition = original.disposition
             stream.metadata.update(self._stream_tags(original.metadata))
-            lanes.append(Lane(each, held, stream, self.container))
+            frame = self._audio_frame(each, held) if isinstance(held, av.AudioStream) else None
+            lanes.append(Lane(each, held, stream, self.container, frame))
         return lanes
+
+    def _audio_frame(self, carried: Carried, held: av.AudioStream) -> Fraction | None:
+        """Seconds that a packet of the track lasts, where its codec has packets of one length."""
+        context = held.codec_context
+        if context.frame_size and context.sample_rate:
+            return Fraction(context.frame_size, context.sample_rate)
+        # Opening a file does not read as far as the first packet of a track that is badly interleaved.
+        limits = self.limits if carried.path == self.source else OWN_LIMITS
+        try:
+            with open_media(carried.path, limits) as container:
+                frame = next(container.decode(container.streams[carried.index]), None)
+        except av.FFmpegError:
+            return None
+        if not isinstance(frame, av.AudioFrame) or not frame.sample_rate:
+            return None
+        return Fraction(frame.samples, frame.sample_rate)
 
     def _describe(self, output: OutputContainer) -> None:
         kept = {k: v for k, v in self.info.metadata.items() if k.lower() not in _CONTAINER_TAGS_LEFT_OUT}
@@ -192,19 +209,19 @@ class Remux:
 class Lane:
     """One stream on its way from an input to the output."""
 
-    def __init__(self, carried: Carried, source: Stream, output: Stream, container: Container) -> None:
+    def __init__(
+        self, carried: Carried, source: Stream, output: Stream, container: Container, frame: Fraction | None
+    ) -> None:
         self.carried = carried
         self._output = output
         # Matroska counts in milliseconds, and packets of TrueHD are shorter.
         self._least_step = 0 if container == "mkv" else 1
-        self._frame: Fraction | None = None
-        self._adts = False
-        if isinstance(source, av.AudioStream):
-            context = source.codec_context
-            if context.frame_size and context.sample_rate:
-                self._frame = Fraction(context.frame_size, context.sample_rate)
-            self._adts = context.name == "aac" and not context.extradata
+        self._frame = frame
+        self._adts = isinstance(source, av.AudioStream) and (
+            source.codec_context.name == "aac" and not source.codec_context.extradata
+        )
         self._expected: Fraction | None = None
+        self._before: Fraction | None = None
         self._last: int | None = None
 
     def retime(self, packet: "Packet[Stream]", origin: Fraction) -> Fraction:
@@ -216,6 +233,9 @@ class Lane:
             # Containers that count in milliseconds cannot say where an audio packet starts; its length can.
             time = self._expected
         own = (packet.duration or 0) * base
+        if not own and self._before is not None:
+            own = time - self._before
+        self._before = time
         # A track's last packet may be shorter than the others.
         length = self._frame if self._frame and (not own or abs(own - self._frame) <= base) else own
         self._expected = time + length

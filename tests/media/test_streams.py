@@ -6,6 +6,7 @@ import pytest
 
 from sakuga.media.probe import probe
 from sakuga.settings import Limits, Settings
+from tests.clips import make_clip
 from tests.media.results import (
     beep_times,
     beeping,
@@ -49,6 +50,24 @@ def texts(path: Path, track: int = 0) -> list[tuple[float, str]]:
             for packet in container.demux(stream)
             if packet.size > 2 and packet.pts is not None
         ]
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "mov"])
+def test_sound_far_behind_the_picture_in_the_file_keeps_its_last_packet(
+    tmp_path: Path, container: str
+) -> None:
+    # more than ten seconds apart, which is when muxers give up putting packets side by side
+    seconds = 30
+    source = make_clip(tmp_path / "source.mkv", frames=seconds, rate=Fraction(1), audio_seconds=seconds)
+    with av.open(str(source)) as opened:
+        assert opened.streams.audio[0].codec_context.frame_size == 0
+    track = make_track(tmp_path, [k * 1000 for k in range(seconds)], MS, seconds * 1000, split=(seconds,))
+    output = tmp_path / f"out.{container}"
+    put_together(source, track, output)
+    assert payloads(output) == payloads(source)
+    wanted, got = beep_times(source), beep_times(output)
+    assert len(wanted) == seconds
+    assert all(abs(a - b) <= 2 * MS for a, b in zip(wanted, got, strict=True))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "mov"])
