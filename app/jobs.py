@@ -29,16 +29,33 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._count = 0
+        self._held = False
         self._channel: Channel | None = None
 
     @contextlib.contextmanager
     def watch(self, channel: Channel) -> Iterator[None]:
         """While this job runs, the first signal asks it to stop; at other times it leaves at once."""
         self._channel = channel
+        if self._count:
+            channel.cancel()
         try:
             yield
         finally:
             self._channel = None
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Within it the first signal waits for `check`: imports that are broken off cannot be caught."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
+    def check(self) -> None:
+        """Raise what a signal has asked for meanwhile."""
+        if self._count:
+            raise CancelledError("Ended by a signal.")
 
     def install(self) -> None:
         """Hear signals from now on; only in the main thread."""
@@ -48,9 +65,10 @@ class Interrupts:
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._count += 1
-        if self._channel is None or self._count > 1:
+        if self._count > 1 or not (self._channel or self._held):
             raise KeyboardInterrupt
-        self._channel.cancel()
+        if self._channel:
+            self._channel.cancel()
 
 
 class Runner:
@@ -96,8 +114,9 @@ class Runner:
     def _run_one(self, item: Item) -> int:
         try:
             if self._check(item):
-                self._start(item)
-                self._enhance(item)
+                with self._interrupts.hold():
+                    self._start(item)
+                    self._enhance(item)
         except (KeyboardInterrupt, CancelledError):
             message = "Stopped; finished chunks are kept, and the next run goes on from there."
             self._failed(item, "CancelledError", message, INTERRUPTED)
@@ -152,10 +171,13 @@ class Runner:
         import flows.enhance  # noqa: F401 - takes as long as the server does
 
         self._log_to_file()
+        self._interrupts.check()
         if server:
-            server.wait()
+            server.wait(self._interrupts.check)
             self._stack.callback(_drain)
-        digesting.join()
+        while digesting.is_alive():
+            digesting.join(0.2)
+            self._interrupts.check()
         self._started = True
 
     def _enhance(self, item: Item) -> None:

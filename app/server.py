@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -129,14 +130,16 @@ class PrivateServer:
             )
         return self
 
-    def wait(self) -> None:
-        """Wait until the server answers.
+    def wait(self, poll: Callable[[], None] | None = None) -> None:
+        """Wait until the server answers; `poll` is called again and again, and may raise to stop.
 
         Raises:
             ServerError: it ended, or did not answer in time.
         """
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and self._process and self._process.poll() is None:
+            if poll:
+                poll()
             connection = http.client.HTTPConnection(*self._address, timeout=5)
             try:
                 connection.request("GET", "/api/health")

@@ -106,11 +106,12 @@ def test_a_signal_stops_a_job_in_seconds_and_the_next_run_goes_on(
     assert len(run.computed() | again.computed()) == again.all("planned")[0]["chunks"]
 
 
-def test_a_signal_before_the_first_chunk_stops_at_once(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.3, 0.6, 1.0, 1.5])
+def test_a_signal_before_the_first_chunk_stops_at_once(clip: Path, tmp_path: Path, seconds: float) -> None:
     home = tmp_path / "home"
     run = _start(clip, home)
     run.read_until("started")
-    time.sleep(0.5)
+    time.sleep(seconds)
     run.process.send_signal(signal.SIGINT)
     assert run.finish() == 130
     assert _nothing_left(clip, home)
