@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from sakuga.enhance.colours import film_colour, result_colour
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import ContractError, SakugaError
@@ -16,7 +17,6 @@ from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
 from sakuga.media.probe import Probed, probe
 from sakuga.quality.check import Check
-from sakuga.quality.colours import film_colour, result_colour
 from sakuga.quality.container import check_format, check_frames, check_sound, check_streams
 from sakuga.quality.pictures import check_pictures
 from sakuga.quality.sample import (
@@ -74,14 +74,14 @@ def check_result(
         *check_frames(plan, made.packets),
         *check_sound(plan, info, packets, assembly, made.info, made.packets),
         *check_streams(info, assembly, made.info, spec.container),
-        *check_format(plan, result_colour(info, spec), made.info),
+        *check_format(plan, result_colour(info.video, spec), made.info),
     )
     with ExitStack() as stack:
         film = stack.enter_context(
             FrameReader(source, info.video, packets, limits=limits, salvage=spec.salvage)
         )
         own = stack.enter_context(FrameReader(result, made.info.video, made.packets, limits=RESULT_LIMITS))
-        full = film_colour(info, spec).full_range, made.info.video.colour.full_range
+        full = film_colour(info.video, spec).full_range, made.info.video.colour.full_range
         read_film = partial(_read_film, film, plan, info, spec)
         try:
             pictures = _pictures(plan, spec, made, read_film, partial(_read_result, own), full, watch)

@@ -4,13 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sakuga.enhance.spec import EnhanceSpec
-from sakuga.media.codecs import output_colour
-from sakuga.media.info import Colour, MediaInfo, PixelLayout
+from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import resize_picture
-from sakuga.media.tonemap import sdr_colour
-from sakuga.media.upright import upright_colour
 
 Rgb = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -24,17 +20,6 @@ _LUMA = {
     "bt2020c": (0.2627, 0.0593),
 }
 """Shares of red and blue in luma by matrix (ITU-T H.273, table 4)."""
-
-
-def film_colour(info: MediaInfo, spec: EnhanceSpec) -> Colour:
-    """How the samples of film frames stand for colours: the source's way, or that of tone-mapped HDR."""
-    colour = upright_colour(info.video)
-    return sdr_colour(colour) if info.video.hdr and spec.tonemap else colour
-
-
-def result_colour(info: MediaInfo, spec: EnhanceSpec) -> Colour:
-    """How the samples of the result stand for colours."""
-    return output_colour(film_colour(info, spec), spec.codec)
 
 
 def to_rgb(picture: Picture, colour: Colour, size: tuple[int, int] | None = None, *, bits: int = 8) -> Rgb:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sakuga.enhance.colours import film_colour
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.decode import FrameReader
@@ -16,7 +17,7 @@ from sakuga.media.info import MediaInfo
 from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
 from sakuga.media.probe import Probed, probe
-from sakuga.quality.colours import Rgb, film_colour, to_rgb
+from sakuga.quality.colours import Rgb, to_rgb
 from sakuga.quality.drawing import Shot, before_after, contact_sheet
 from sakuga.quality.measure import Levels, thumbnail
 from sakuga.quality.sample import RESULT_LIMITS
@@ -83,7 +84,7 @@ def make_previews(
         before = next(film_pictures(film, plan.film, shown, shown + 1, info.video, tonemap=tonemap))
     poster = to_rgb(picture, made.info.video.colour)
     size = made.info.video.width, made.info.video.height
-    pair = before_after(to_rgb(before, film_colour(info, spec)), poster)
+    pair = before_after(to_rgb(before, film_colour(info.video, spec)), poster)
     return Previews(
         poster=_save(poster, folder / "poster.jpg"),
         contact_sheet=_save(contact_sheet(shots, size, made.info), folder / "contact_sheet.png"),
