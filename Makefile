@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 BIN := .venv/bin
 VIDEO ?=
 
-.PHONY: setup demo test check lint types unit bench clean-venv
+.PHONY: setup models demo test check lint types unit bench clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -24,17 +24,27 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@echo "$(CURDIR)" > $@
 
+models: .venv/.models
+
+# Real-ESRGAN, RIFE and other people's checkpoints. spandrel asks for torchvision, of which it uses three lines
+# that Sakuga has too, and which has no CPU build.
+.venv/.models: .venv/.ready
+	@echo "Installing PyTorch and OpenVINO into .venv (once, about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[torch,openvino]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps spandrel einops
+	@touch $@
+
 demo: setup
 	@$(BIN)/python -m app.demo $(if $(VIDEO),"$(VIDEO)")
 
-lint: setup
+lint: models
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup
+types: models
 	$(BIN)/mypy
 
-unit: setup
+unit: models
 	$(BIN)/pytest -q -m "not slow"
 
 check: lint types unit
@@ -42,7 +52,7 @@ check: lint types unit
 test: lint types
 	$(BIN)/pytest -q
 
-bench: setup
+bench: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write
 
 clean-venv:

@@ -9,9 +9,13 @@ SakugaError
 |   +-- HdrError               high dynamic range, and tone mapping was not asked for
 |   +-- OptionError            an option, or a combination of options, that cannot be done
 |   +-- MissingToolError       an encoder, device or program that was asked for is not on this machine
+|   +-- WeightsError           a file of weights is not what it should be
 +-- DamagedMediaError          frames of the source do not decode
 +-- EncodeError                the encoder refused or died
 +-- SubprocessError            ffmpeg ended with an error, or ran past its deadline
++-- DownloadError              weights could not be downloaded
++-- DeviceError                a device that infers failed or vanished
+|   +-- OutOfMemoryError       it has no room for a picture, or for the smallest part of one
 +-- StoreError                 a media store could not be read or written
 +-- DiskFullError              no room left
 +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
@@ -68,6 +72,10 @@ class MissingToolError(InputError):
     """An encoder, device or program that was asked for is not on this machine."""
 
 
+class WeightsError(InputError):
+    """A file of weights is damaged, renamed, of another network, or carries code."""
+
+
 class DamagedMediaError(SakugaError):
     """Frames of the source do not decode; the message says where."""
 
@@ -96,6 +104,22 @@ class SubprocessError(SakugaError):
         self.argv = argv
         self.program_exit_code = program_exit_code
         self.stderr_tail = stderr_tail
+
+
+class DownloadError(SakugaError):
+    """Weights could not be downloaded; nothing was left under their name."""
+
+    retryable: ClassVar[bool] = True
+
+
+class DeviceError(SakugaError):
+    """A device that infers failed or vanished; the same work may succeed again, or on another one."""
+
+    retryable: ClassVar[bool] = True
+
+
+class OutOfMemoryError(DeviceError):
+    """A device has no room for a picture, or for the smallest part of one."""
 
 
 class StoreError(SakugaError):

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import Levels, resize_chroma
-from sakuga.models.base import ModelCard
+from sakuga.models.base import EngineUse, ModelCard
 from sakuga.models.processes import network_processes
 
 _NETWORKS = (
@@ -25,6 +25,8 @@ CARDS = tuple(
 
 class Anime4K:
     """Upscaler by one of Anime4K's networks, on the CPU: luma through the network, chroma resampled."""
+
+    use = EngineUse(backend="pyanime4k", device="cpu", precision="fp32")
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -3,7 +3,7 @@
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import resize_picture
-from sakuga.models.base import ModelCard
+from sakuga.models.base import EngineUse, ModelCard
 
 CARD = ModelCard(
     name="lanczos",
@@ -21,6 +21,7 @@ class Lanczos:
     name = CARD.name
     digest = "lanczos-3"
     parallel = 1
+    use = EngineUse(backend="numpy", device="cpu", precision="fp32")
 
     def upscale(
         self,
