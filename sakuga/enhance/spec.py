@@ -6,10 +6,11 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from sakuga.media.info import Frozen, Rational
+from sakuga.models.base import Backend, ModelChoice, Precision
 
 Codec = Literal["h264", "hevc", "av1", "prores"]
 Container = Literal["mp4", "mkv", "mov"]
-Interpolation = Literal["nearest", "blend", "flow"]
+Interpolation = Literal["nearest", "blend", "flow", "rife"]
 Deinterlace = Literal["auto", "off", "frame", "field", "film"]
 Hardware = Literal["off", "nvenc", "qsv", "amf", "vaapi", "videotoolbox"]
 
@@ -28,14 +29,22 @@ class EnhanceSpec(Frozen):
     model: str = Field(
         "acnet-hdn0",
         title="Model",
-        description="Upscaler: `lanczos`, or one of Anime4K's networks (`sakuga doctor` lists them).",
+        description="Upscaler by name (`sakuga models` lists them), or the path of a checkpoint.",
         json_schema_extra={"position": 0},
+    )
+    denoise: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        title="Denoise strength",
+        description="For `realesr-general-x4v3`: 0 keeps grain, 1 removes the most; empty is 0.5.",
+        json_schema_extra={"position": 1},
     )
     scale: Rational = Field(
         Fraction(2),
         title="Scale",
         description="Factor from 1 to 4, fractions too (`3/2`); not used when a height is given.",
-        json_schema_extra={"position": 1},
+        json_schema_extra={"position": 2},
     )
     height: int | None = Field(
         None,
@@ -43,19 +52,19 @@ class EnhanceSpec(Frozen):
         le=8640,
         title="Height",
         description="Height of the result in pixels; the width follows from the display aspect.",
-        json_schema_extra={"position": 2},
+        json_schema_extra={"position": 3},
     )
     fps: Rational | None = Field(
         None,
         title="Frame rate",
         description="Frames per second, such as `24` or `30000/1001`; empty keeps the source's times.",
-        json_schema_extra={"position": 3},
+        json_schema_extra={"position": 4},
     )
     interpolation: Interpolation = Field(
         "flow",
         title="Interpolation",
         description="How frames between source frames are made when a frame rate is given.",
-        json_schema_extra={"position": 4},
+        json_schema_extra={"position": 5},
     )
     deinterlace: Deinterlace = Field(
         "auto",
@@ -64,11 +73,11 @@ class EnhanceSpec(Frozen):
             "`auto` looks at the frames; `field` makes one frame of each field, `frame` one of each two, "
             "`film` brings telecined film back to 23.976."
         ),
-        json_schema_extra={"position": 5},
+        json_schema_extra={"position": 6},
     )
-    codec: Codec = Field("h264", title="Codec", description="Video codec.", json_schema_extra={"position": 6})
+    codec: Codec = Field("h264", title="Codec", description="Video codec.", json_schema_extra={"position": 7})
     container: Container = Field(
-        "mp4", title="Container", description="Kind of file.", json_schema_extra={"position": 7}
+        "mp4", title="Container", description="Kind of file.", json_schema_extra={"position": 8}
     )
     quality: int = Field(
         17,
@@ -76,50 +85,72 @@ class EnhanceSpec(Frozen):
         le=51,
         title="Quality",
         description="Constant rate factor: lower is better and larger; 0 is lossless for H.264 and HEVC.",
-        json_schema_extra={"position": 8},
+        json_schema_extra={"position": 9},
     )
     preset: str = Field(
         "medium",
         pattern=r"^[a-z0-9]{1,16}$",
         title="Preset",
         description="The encoder's speed: `ultrafast` to `veryslow`, or 0 to 13 for AV1.",
-        json_schema_extra={"position": 9},
+        json_schema_extra={"position": 10},
     )
     bit_depth: Literal["auto", "8", "10"] = Field(
         "auto",
         title="Bit depth",
         description="`auto` keeps 10 bits where the source has more than 8.",
-        json_schema_extra={"position": 10},
+        json_schema_extra={"position": 11},
     )
     hardware: Hardware = Field(
         "off",
         title="Hardware encoder",
         description="Used only when it is asked for and present.",
-        json_schema_extra={"position": 11},
+        json_schema_extra={"position": 12},
     )
     audio: Literal["keep", "aac", "none"] = Field(
         "keep",
         title="Audio",
         description="`keep` copies every track bit for bit where the container allows it, else makes AAC.",
-        json_schema_extra={"position": 12},
+        json_schema_extra={"position": 13},
     )
     tonemap: bool = Field(
         False,
         title="Tone map HDR",
         description="Turn PQ or HLG into SDR; without it such sources are refused.",
-        json_schema_extra={"position": 13},
+        json_schema_extra={"position": 14},
     )
-    reuse: Literal["exact", "off"] = Field(
+    reuse: Literal["exact", "near", "off"] = Field(
         "exact",
         title="Reuse",
-        description="`exact` computes equal frames once; the pixels are the same.",
-        json_schema_extra={"position": 14},
+        description=(
+            "`exact` computes equal frames, and equal parts of frames, once; the pixels are the same. `near` "
+            "also takes what differs by compression noise only, within a measured bound."
+        ),
+        json_schema_extra={"position": 15},
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$",
+        title="Device",
+        description="Where the network runs: `cpu`, `cuda:0`, `mps`; `auto` takes the first GPU there is.",
+        json_schema_extra={"position": 16},
+    )
+    precision: Precision = Field(
+        "auto",
+        title="Precision",
+        description="Of the network's arithmetic; `auto` is the fastest within a measured bound of fp32.",
+        json_schema_extra={"position": 17},
+    )
+    backend: Backend = Field(
+        "auto",
+        title="Back end",
+        description="What runs the network; `auto` is the fastest here, by a short calibration.",
+        json_schema_extra={"position": 18},
     )
     salvage: bool = Field(
         False,
         title="Salvage",
         description="Enhance what can be decoded of a damaged or truncated source.",
-        json_schema_extra={"position": 15},
+        json_schema_extra={"position": 19},
     )
     chunk_seconds: float = Field(
         10,
@@ -127,13 +158,13 @@ class EnhanceSpec(Frozen):
         le=3600,
         title="Chunk length",
         description="Target length of a chunk in seconds; a chunk is what is retried and kept.",
-        json_schema_extra={"position": 16},
+        json_schema_extra={"position": 20},
     )
     frames: bool = Field(
         False,
         title="Export frames",
         description="Also write the result's frames as numbered PNG files.",
-        json_schema_extra={"position": 17},
+        json_schema_extra={"position": 21},
     )
 
     @field_validator("scale")
@@ -158,6 +189,23 @@ class EnhanceSpec(Frozen):
         return self
 
     def pixel_part(self) -> "dict[str, object]":
-        """The options that change what is in an encoded chunk; part of its key."""
-        names = {"model", "codec", "quality", "preset", "bit_depth", "hardware", "tonemap", "interpolation"}
-        return self.model_dump(mode="json", include=names)
+        """The options that change what is in an encoded chunk; part of its key.
+
+        Precision and back end are in it as they were asked for: with `auto` a chunk that another machine made
+        counts. The device is not: it changes no more than the order of sums.
+        """
+        names = {"model", "codec", "quality", "preset", "bit_depth", "hardware", "tonemap"}
+        names |= {"interpolation", "precision", "backend"}
+        part = self.model_dump(mode="json", include=names)
+        # equal frames give equal pixels, whether they were computed or not
+        return {**part, "near": self.reuse == "near"}
+
+    def model_choice(self) -> ModelChoice:
+        """Which model, and where and how it runs."""
+        return ModelChoice(
+            name=self.model,
+            denoise=self.denoise,
+            device=self.device,
+            precision=self.precision,
+            backend=self.backend,
+        )
