@@ -58,6 +58,17 @@ MATRICES = {
     13: "chroma-derived-c",
     14: "ictcp",
 }
+LUMA_SHARES = {
+    "bt709": (0.2126, 0.0722),
+    "smpte170m": (0.299, 0.114),
+    "bt470bg": (0.299, 0.114),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+    "bt2020nc": (0.2627, 0.0593),
+    "bt2020c": (0.2627, 0.0593),
+}
+"""Shares of red and blue in luma by matrix (ITU-T H.273, table 4)."""
+
 HDR: dict[str, HdrKind] = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 FULL_RANGE = 2
 SD_HEIGHT, SD_WIDTH, PAL_HEIGHT = 576, 1024, 576
@@ -77,6 +88,12 @@ BT709 = np.array(
         [0.5, -(1 - KR - KB) / (2 - 2 * KR), -KB / (2 - 2 * KR)],
     ]
 )
+
+
+def luma_shares(matrix: str) -> tuple[float, float, float]:
+    """Shares of red, green and blue in luma; an unknown matrix is read as BT.709."""
+    red, blue = LUMA_SHARES.get(matrix, LUMA_SHARES["bt709"])
+    return red, 1 - red - blue, blue
 
 
 def is_rgb(pixels: VideoFormat) -> bool:

@@ -92,8 +92,13 @@ def _taps(axis: Axis) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     begin = np.ceil(position - support).astype(np.int64)
     taps = begin[:, None] + np.arange(int(np.floor(2 * support)) + 1)
     distance = (taps - position[:, None]) / widen
-    weights = _lanczos(distance) if axis.kernel == "lanczos" else _cubic(distance)
+    weights = kernel_weights(axis.kernel, distance)
     return np.clip(taps, 0, axis.size_in - 1), weights / weights.sum(axis=1, keepdims=True)
+
+
+def kernel_weights(kernel: Kernel, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A kernel's values at distances in samples, not normalized."""
+    return _lanczos(distance) if kernel == "lanczos" else _cubic(distance)
 
 
 def _lanczos(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from sakuga.media.info import Colour, PixelLayout
+from sakuga.media.info import ChromaFormat, Colour, PixelLayout
 from sakuga.media.kernels import Axis, Floats, Kernel, resample
 from sakuga.media.picture import Picture, Plane
 
@@ -63,7 +63,7 @@ def resize_picture(
 def resize_luma(luma: Floats, size: tuple[int, int], kernel: Kernel = "lanczos") -> Floats:
     """Resample a luma plane so that its edges stay where they are."""
     height, width = luma.shape
-    return resample(luma, _luma_axis(height, size[1], kernel), _luma_axis(width, size[0], kernel))
+    return resample(luma, *luma_axes((width, height), size, kernel))
 
 
 def resize_chroma(
@@ -82,13 +82,8 @@ def resize_chroma(
         neutral = from_floats(np.full((height, width), result.zero, np.float32), result, result)
         return neutral, neutral
     source = Levels.of(picture.layout.depth, colour.full_range, chroma=True)
-    before, after = _steps(picture.layout), _steps(layout)
-    across, down = _siting(colour.siting)
-    columns = _chroma_axis(
-        (picture.width, size[0]), (before[0], after[0]), across, (picture.planes[1].shape[1], width)
-    )
-    rows = _chroma_axis(
-        (picture.height, size[1]), (before[1], after[1]), down, (picture.planes[1].shape[0], height)
+    rows, columns = chroma_axes(
+        (picture.width, picture.height), size, picture.layout.chroma, layout.chroma, colour.siting
     )
     if rows.identity and columns.identity and source == result:
         return picture.planes[1:]
@@ -107,9 +102,41 @@ def from_floats(samples: Floats, source: Levels, result: Levels) -> Plane:
     return samples.astype(np.uint8) if result.top == 255 else samples.astype(np.uint16)
 
 
-def _steps(layout: PixelLayout) -> tuple[int, int]:
+def luma_axes(
+    before: tuple[int, int], after: tuple[int, int], kernel: Kernel = "lanczos"
+) -> tuple[Axis, Axis]:
+    """Rows and columns of a resampling between two sizes in pixels, whose edges stay where they are."""
+    across, down = (_luma_axis(*sizes, kernel) for sizes in zip(before, after, strict=True))
+    return down, across
+
+
+def chroma_axes(
+    before: tuple[int, int], after: tuple[int, int], source: ChromaFormat, result: ChromaFormat, siting: str
+) -> tuple[Axis, Axis]:
+    """Rows and columns of a resampling of chroma planes, of which neither is grey.
+
+    Args:
+        before: width and height of the source picture in luma samples.
+        after: width and height of the result in luma samples.
+        source: the source's chroma format.
+        result: the result's chroma format.
+        siting: where the chroma samples of both are, as in `Colour`.
+    """
+    across, down = (
+        _chroma_axis(sizes, steps, site)
+        for sizes, steps, site in zip(
+            zip(before, after, strict=True),
+            zip(_steps(source), _steps(result), strict=True),
+            _siting(siting),
+            strict=True,
+        )
+    )
+    return down, across
+
+
+def _steps(chroma: ChromaFormat) -> tuple[int, int]:
     """Luma samples for each chroma sample, across and down."""
-    return 2 if layout.chroma in ("420", "422") else 1, 2 if layout.chroma == "420" else 1
+    return 2 if chroma in ("420", "422") else 1, 2 if chroma == "420" else 1
 
 
 def _siting(siting: str) -> tuple[Fraction, Fraction]:
@@ -119,12 +146,11 @@ def _siting(siting: str) -> tuple[Fraction, Fraction]:
     return across, down
 
 
-def _chroma_axis(
-    luma: tuple[int, int], steps: tuple[int, int], site: Fraction, sizes: tuple[int, int]
-) -> Axis:
+def _chroma_axis(luma: tuple[int, int], steps: tuple[int, int], site: Fraction) -> Axis:
     offsets = tuple(site if step == 2 else Fraction(0) for step in steps)
     scale = Fraction(luma[1], luma[0])
     first = ((offsets[1] + HALF) / scale - HALF - offsets[0]) / steps[0]
+    sizes = [-(-samples // step) for samples, step in zip(luma, steps, strict=True)]
     return Axis(sizes[0], sizes[1], first, Fraction(steps[1], steps[0]) / scale, "cubic")
 
 

@@ -4,22 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sakuga.media.colour import luma_shares
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import resize_picture
 
 Rgb = NDArray[np.uint8] | NDArray[np.uint16]
-
-_LUMA = {
-    "bt709": (0.2126, 0.0722),
-    "smpte170m": (0.299, 0.114),
-    "bt470bg": (0.299, 0.114),
-    "fcc": (0.30, 0.11),
-    "smpte240m": (0.212, 0.087),
-    "bt2020nc": (0.2627, 0.0593),
-    "bt2020c": (0.2627, 0.0593),
-}
-"""Shares of red and blue in luma by matrix (ITU-T H.273, table 4)."""
 
 
 def to_rgb(picture: Picture, colour: Colour, size: tuple[int, int] | None = None, *, bits: int = 8) -> Rgb:
@@ -46,8 +36,7 @@ def to_rgb(picture: Picture, colour: Colour, size: tuple[int, int] | None = None
 
 
 def _matrix(name: str) -> NDArray[np.float32]:
-    red, blue = _LUMA.get(name, _LUMA["bt709"])
-    green = 1 - red - blue
+    red, green, blue = luma_shares(name)
     return np.array(
         [
             [1, 0, 2 - 2 * red],
