@@ -10,7 +10,7 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, SakugaError
 from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
-from sakuga.models.registry import load_upscaler
+from sakuga.models.registry import check_model
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
 from tasks.destination import Destination, choose_destination, is_result
@@ -66,7 +66,7 @@ def check_options(spec: EnhanceSpec, settings: Settings) -> None:
         OptionError: there is no such model.
         MissingToolError: ffmpeg or the encoder is not here.
     """
-    load_upscaler(spec.model)
+    check_model(spec.model_choice())
     require_encoder(spec.codec, spec.hardware)
     ffmpeg_path(settings)
 

@@ -82,5 +82,5 @@ def _metavar(annotation: Any) -> str:  # noqa: ANN401 - a type is anything
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
     kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    names = {int: "NUMBER", float: "SECONDS", str: "TEXT"}
+    names = {int: "NUMBER", float: "NUMBER", str: "TEXT"}
     return next((names[kind] for kind in kinds if kind in names), "N[/D]")

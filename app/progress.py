@@ -3,7 +3,8 @@
 Every JSON line has `event`, `time` (seconds since the command began) and `input`, and further:
 
     started    output
-    stage      stage: read, plan, enhance, assemble, check, previews, frames, publish
+    stage      stage: read, plan, model, enhance, assemble, check, previews, frames, publish
+    download   file, done, total (bytes): a file of weights that was not here
     planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
     chunk      chunk, frames, cached, key; seconds by stage where it was computed
     progress   stage, done, total, fps, eta (seconds, null where unknown)
@@ -29,6 +30,7 @@ from sakuga.quality.words import plain
 STAGES = {
     "read": "reading",
     "plan": "planning",
+    "model": "downloading weights",
     "enhance": "enhancing",
     "assemble": "assembling",
     "check": "checking",
@@ -36,6 +38,9 @@ STAGES = {
     "frames": "exporting frames",
     "publish": "publishing",
 }
+
+
+BYTES = "bytes"
 
 
 class Reporter(Protocol):
@@ -106,6 +111,10 @@ class TerminalReporter:
             case "progress" if self._task is not None:
                 self._progress.update(
                     self._task, completed=facts["done"], total=facts["total"], speed=facts["fps"]
+                )
+            case "download" if self._task is not None:
+                self._progress.update(
+                    self._task, completed=facts["done"], total=facts["total"], unit=BYTES, name=facts["file"]
                 )
             case "finished":
                 self._close()
@@ -178,7 +187,9 @@ class _Speed(ProgressColumn):
 
 
 class _Done(ProgressColumn):
-    """Frames that are done and that there are, where the stage counts any."""
+    """Frames, or bytes, that are done and that there are, where the stage counts any."""
 
     def render(self, task: Bar) -> Text:
+        if task.total and task.fields.get("unit") == BYTES:
+            return Text(f"{task.completed / 1e6:.1f}/{task.total / 1e6:.1f} MB")
         return Text(f"{task.completed:.0f}/{task.total:.0f} frames" if task.total else "")

@@ -49,7 +49,7 @@ def alone(source: Path, folder: Path) -> dict[str, float]:
     plan = make_plan(
         found.info, found.packets, progressive_track(video, found.packets), spec, settings.limits
     )
-    upscaler = load_upscaler(spec.model)
+    upscaler = load_upscaler(spec.model_choice())
     size, layout = plan.geometry.output, plan.layout
     coding = EncodeSettings(
         codec=spec.codec, quality=spec.quality, preset=spec.preset, hardware="off", container=spec.container

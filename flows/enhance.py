@@ -21,6 +21,7 @@ from tasks.destination import Destination, choose_destination
 from tasks.finish import assemble_result, check_job, export_pngs, make_pictures
 from tasks.gather import gather_chunks
 from tasks.job import Job, load_planned
+from tasks.model import fetch_model
 from tasks.planning import plan_job
 from tasks.progress import Progress
 from tasks.publish import publish
@@ -100,6 +101,8 @@ def enhance(
             local = fetch_source(source, store, folder)
         with clock("plan"):
             job = plan_job(local, spec, store, folder)
+        with clock("model"):
+            fetch_model(spec)
         with clock("enhance"):
             records, cached = _enhance_chunks(job)
         with clock("assemble"):

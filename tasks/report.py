@@ -7,7 +7,7 @@ from sakuga.errors import SakugaError
 from sakuga.media.assemble import Assembly
 from sakuga.media.probe import probe
 from sakuga.media.ref import file_digest
-from sakuga.models.registry import load_upscaler
+from sakuga.models.registry import model_digest
 from sakuga.quality.check import Check
 from sakuga.quality.report import FileFacts, JobReport, Stage, Work, build_report, file_facts
 from sakuga.quality.sample import RESULT_LIMITS
@@ -51,7 +51,7 @@ def job_report(
         checks=checks,
         found=planned.found.reason,
         truncated=planned.found.truncated,
-        versions={"model": load_upscaler(job.spec.model).digest},
+        versions={"model": model_digest(job.spec.model_choice())},
     )
 
 

@@ -29,6 +29,7 @@ from sakuga.media.film import film_pictures
 from sakuga.media.info import Frozen, MediaInfo
 from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
+from sakuga.models.base import Upscaler
 from sakuga.models.registry import load_upscaler
 from sakuga.settings import Settings
 
@@ -145,10 +146,14 @@ def enhance_chunk(
     )
 
 
+def _upscaler(job: _Job) -> Upscaler:
+    return load_upscaler(job.spec.model_choice(), job.plan.geometry.upright)
+
+
 @contextmanager
 def _upscaling(job: _Job) -> Iterator[Reuse]:
     """Threads that upscale, as many pictures at a time as the upscaler likes."""
-    upscaler, plan, video = load_upscaler(job.spec.model), job.plan, job.info.video
+    upscaler, plan, video = _upscaler(job), job.plan, job.info.video
     colour, target = film_colour(video, job.spec), result_colour(video, job.spec)
 
     def upscale(picture: Picture) -> Picture:
@@ -167,7 +172,7 @@ def _upscaling(job: _Job) -> Iterator[Reuse]:
 @contextmanager
 def _stages(job: _Job, reuse: Reuse, poll: Callable[[], None]) -> Iterator[Iterator[FilmFrame]]:
     decoded = RunAhead(_decoded(job), QUEUED)
-    ahead = load_upscaler(job.spec.model).parallel
+    ahead = _upscaler(job).parallel
     upscaled = RunAhead(_upscaled(decoded, reuse, ahead), QUEUED, poll)
     # the decoder's thread is stopped first: the other one may be waiting for it
     with upscaled, decoded:

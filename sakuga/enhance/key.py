@@ -10,7 +10,7 @@ from sakuga.enhance.plan import Chunk, Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.deinterlace import CONTEXT
 from sakuga.media.info import MediaInfo
-from sakuga.models.registry import load_upscaler
+from sakuga.models.registry import model_digest
 
 
 def chunk_key(source_sha256: str, info: MediaInfo, plan: Plan, chunk: Chunk, spec: EnhanceSpec) -> str:
@@ -43,7 +43,7 @@ def chunk_key(source_sha256: str, info: MediaInfo, plan: Plan, chunk: Chunk, spe
             for colour in (info.video.colour, film_colour(info.video, spec), result_colour(info.video, spec))
         ],
         "options": _option_part(info, plan, chunk, spec),
-        "model": load_upscaler(spec.model).digest,
+        "model": model_digest(spec.model_choice()),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,30 +1,224 @@
-"""Every upscaler by its name."""
+"""Every upscaler by its name, and other people's checkpoints by their path."""
 
-from sakuga.errors import OptionError
-from sakuga.models import anime4k, lanczos
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from sakuga.errors import MissingToolError, OptionError, UnreadableMediaError, WeightsError
+from sakuga.media.ref import file_digest
+from sakuga.models import anime4k, cards, lanczos
 from sakuga.models.anime4k import Anime4K
-from sakuga.models.base import ModelCard, Upscaler
+from sakuga.models.base import ModelCard, ModelChoice, Upscaler
 from sakuga.models.lanczos import Lanczos
+from sakuga.settings import Settings, load_settings
+
+CHECKPOINTS = (".pth", ".pt", ".safetensors")
+"""Suffixes by which a model's name is taken for the path of a checkpoint."""
+
+DENOISERS = {"realesr-general-x4v3": 0.5}
+"""Models with a denoise strength, and what it is where none is given: the default of Real-ESRGAN's script."""
+
+NEURAL_VERSION = 1
+"""Raised when the pixels that the networks' pipeline makes change."""
+
+LOADED = 2
+"""Upscalers that are kept loaded."""
 
 
-def model_cards() -> tuple[ModelCard, ...]:
-    """Cards of all upscalers, the baseline last."""
+def built_in_cards() -> tuple[ModelCard, ...]:
+    """Cards of the upscalers that come with the installation, the baseline last."""
     return (*anime4k.CARDS, lanczos.CARD)
 
 
+def model_cards() -> tuple[ModelCard, ...]:
+    """Cards of all upscalers: those that come with the installation, then those that are downloaded."""
+    return (*built_in_cards(), *cards.CARDS)
+
+
 def model_names() -> tuple[str, ...]:
-    """Names that `load_upscaler` knows."""
+    """Names of all upscalers."""
     return tuple(card.name for card in model_cards())
 
 
-def load_upscaler(name: str) -> Upscaler:
-    """The upscaler of this name; its network is read when it is first used.
+def check_model(choice: ModelChoice) -> None:
+    """Refuse a choice that cannot be run here, without reading weights.
 
     Raises:
-        OptionError: there is no such model; the message lists those there are.
+        OptionError: there is no such model, or it has no such option.
+        MissingToolError: what runs it is not installed, or there is no such device.
+        WeightsError: there is no such checkpoint.
     """
+    model_digest(choice)
+    if not _is_network(choice.name):
+        return
+    if find_spec("torch") is None:
+        raise MissingToolError(
+            f"The model {shown_name(choice)} needs PyTorch; "
+            "run `make models`, or: pip install -c constraints.txt 'sakuga[torch,openvino]'."
+        )
+    from sakuga.models.engines.choose import check_engine
+
+    check_engine(choice.device, choice.precision, choice.backend)
+
+
+def model_digest(choice: ModelChoice) -> str:
+    """What identifies a model's weights, options and code; part of every chunk's key.
+
+    Raises:
+        OptionError: there is no such model, or it has no such option.
+        WeightsError: there is no such checkpoint.
+    """
+    if not _is_network(choice.name):
+        _refuse_options(choice)
+        return _built_in(choice.name).digest
+    if choice.denoise is not None and choice.name not in DENOISERS:
+        raise OptionError(
+            f"The model {shown_name(choice)} has no denoise strength; "
+            f"leave it out, or choose {', '.join(DENOISERS)}."
+        )
+    if is_checkpoint(choice.name):
+        parts = [_checkpoint_digest(choice.name)]
+    else:
+        parts = [file.sha256 for file in cards.find_card(choice.name).weights]
+    parts += [str(denoise_of(choice))]
+    text = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+    return f"{shown_name(choice)}-{NEURAL_VERSION}-{text}"
+
+
+def denoise_of(choice: ModelChoice) -> float | None:
+    """The denoise strength that a choice comes to; None for models without one."""
+    return DENOISERS.get(choice.name) if choice.denoise is None else choice.denoise
+
+
+def shown_name(choice: ModelChoice) -> str:
+    """A model's name as it is shown: a checkpoint's without its folder."""
+    return Path(choice.name).stem if is_checkpoint(choice.name) else choice.name
+
+
+def prepare_model(
+    choice: ModelChoice,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> None:
+    """Make a model's weights present and proved; nothing for models that need none.
+
+    Args:
+        choice: the model.
+        settings: of this machine.
+        on_progress: called with a file's name, the bytes that are there, and all its bytes.
+        cancelled: asked again and again; True ends a download.
+
+    Raises:
+        DownloadError: they could not be had.
+        WeightsError: a file is not what it should be.
+        CancelledError: `cancelled` said so.
+    """
+    from sakuga.models.weights import ensure_weights
+
+    if _is_network(choice.name) and not is_checkpoint(choice.name):
+        ensure_weights(cards.find_card(choice.name), settings, on_progress, cancelled)
+
+
+def load_upscaler(choice: ModelChoice, size: tuple[int, int] = (854, 480)) -> Upscaler:
+    """The upscaler of a choice, loaded; the last few stay loaded.
+
+    Args:
+        choice: model, device, precision and back end.
+        size: width and height of the pictures that it will get, for calibration.
+
+    Raises:
+        OptionError: there is no such model, or it has no such option.
+        MissingToolError: what runs it is not installed, or there is no such device.
+        WeightsError: a file of weights is not what it should be.
+        DownloadError: weights are not there and could not be had.
+    """
+    check_model(choice)
+    if not _is_network(choice.name):
+        return _built_in(choice.name)
+    return _load_network(choice, model_digest(choice), size)
+
+
+def unload() -> None:
+    """Give back the memory of all loaded networks that nothing uses."""
+    _load_network.cache_clear()
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a model's name is the path of a checkpoint."""
+    return name.lower().endswith(CHECKPOINTS)
+
+
+@lru_cache(maxsize=LOADED)
+def _load_network(choice: ModelChoice, digest: str, size: tuple[int, int]) -> Upscaler:
+    from sakuga.models.engines.choose import open_engine
+    from sakuga.models.networks.checkpoint import build_network, load_checkpoint
+    from sakuga.models.neural import NeuralUpscaler
+    from sakuga.models.weights import ensure_weights
+
+    if is_checkpoint(choice.name):
+        network = load_checkpoint(Path(choice.name))
+    else:
+        card = cards.find_card(choice.name)
+        paths = ensure_weights(card, load_settings())
+        network = build_network(card, paths, denoise_of(choice))
+    engine = open_engine(
+        network,
+        digest=digest,
+        size=size,
+        device=choice.device,
+        precision=choice.precision,
+        backend=choice.backend,
+    )
+    return NeuralUpscaler(shown_name(choice), digest, engine, network)
+
+
+def _is_network(name: str) -> bool:
+    return is_checkpoint(name) or any(card.name == name for card in cards.CARDS)
+
+
+def _built_in(name: str) -> Upscaler:
     if name == lanczos.CARD.name:
         return Lanczos()
     if name in model_names():
         return Anime4K(name)
-    raise OptionError(f"There is no model {name!r}; choose one of {', '.join(model_names())}.")
+    raise OptionError(
+        f"There is no model {name!r}; choose one of {', '.join(model_names())}, "
+        f"or name a checkpoint ({', '.join(CHECKPOINTS)})."
+    )
+
+
+def _refuse_options(choice: ModelChoice) -> None:
+    _built_in(choice.name)
+    asked = {
+        "device": choice.device not in ("auto", "cpu"),
+        "precision": choice.precision not in ("auto", "fp32"),
+        "backend": choice.backend != "auto",
+        "denoise": choice.denoise is not None,
+    }
+    wrong = [name for name, is_wrong in asked.items() if is_wrong]
+    if wrong:
+        raise OptionError(
+            f"The model {choice.name} runs on the CPU in one way only; leave out {' and '.join(wrong)}, "
+            "or choose another model."
+        )
+
+
+def _checkpoint_digest(name: str) -> str:
+    path = Path(name)
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise WeightsError(f"The checkpoint {name!r} cannot be read: {error.strerror}.") from error
+    return _digest_once(path.absolute(), facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=16)
+def _digest_once(path: Path, changed: int, size: int) -> str:
+    del changed, size
+    try:
+        return file_digest(path)[0]
+    except UnreadableMediaError as error:
+        raise WeightsError(f"The checkpoint {str(path)!r} cannot be read: {error}") from error
