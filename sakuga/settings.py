@@ -55,6 +55,14 @@ class Settings(BaseSettings):
     )
     scratch: Path | None = Field(None, description="Where runs keep temporary files; `SAKUGA_HOME/scratch`.")
     store: Path | None = Field(None, description="The default media store; `SAKUGA_HOME/store`.")
+    models: Path | None = Field(None, description="Where weights of models lie; `SAKUGA_HOME/models`.")
+    model_mirror: str | None = Field(
+        None,
+        description="Folder or http(s) address to take weights from, in place of where they are published.",
+    )
+    download_timeout: float = Field(
+        20, gt=0, description="Seconds without a byte after which a download counts as interrupted."
+    )
     workers: int = Field(1, ge=1, le=64, description="Chunks that are enhanced at the same time.")
     subprocess_timeout: float = Field(6 * 3600, gt=0, description="Seconds that one ffmpeg may run.")
     limits: Limits = Limits()
@@ -69,6 +77,11 @@ class Settings(BaseSettings):
     def store_root(self) -> Path:
         """Folder of the default media store."""
         return self.store or home() / "store"
+
+    @property
+    def models_root(self) -> Path:
+        """Folder of the weights of models."""
+        return (self.models or home() / "models").expanduser()
 
     @classmethod
     def settings_customise_sources(

@@ -17,8 +17,8 @@ class WeightsFile(Frozen):
     name: str
     url: str
     sha256: str
-    size: int
-    """Bytes."""
+    size: int | None
+    """Bytes; None where its authors say only what its digest is."""
 
 
 class ModelCard(Frozen):
