@@ -45,9 +45,8 @@ def held(path: Path, waiting: Callable[[int], None], cancelled: Cancelled | None
 
 
 def _take(path: Path, waiting: Callable[[int], None], cancelled: Cancelled | None) -> IO[bytes]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
-        part = os.fdopen(os.open(path, flags, 0o644), "r+b", buffering=0)
+        part = open(path, "r+b", buffering=0, opener=_open)  # noqa: SIM115 - the caller closes it
         try:
             while not (ours := locked(part)) and _is_at(part, path):
                 if cancelled and cancelled():
@@ -61,6 +60,11 @@ def _take(path: Path, waiting: Callable[[int], None], cancelled: Cancelled | Non
             part.close()
             raise
         part.close()
+
+
+def _open(path: str, flags: int) -> int:
+    """What is begun is kept, and a link that somebody put there leads nowhere."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o644)
 
 
 def locked(part: IO[bytes]) -> bool:

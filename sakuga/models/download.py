@@ -24,7 +24,7 @@ from sakuga.errors import CancelledError, DiskFullError, DownloadError, OptionEr
 from sakuga.models.claim import Cancelled
 
 BLOCK = 1 << 18
-PAUSES = (0.5, 1.5)
+PAUSES = (0.3, 0.9)
 """Seconds before another try; a download is given up when so many in a row brought nothing worth it."""
 WORTH_IT = 1 << 16
 """Bytes that a try has to bring for the next one to count as the first."""
