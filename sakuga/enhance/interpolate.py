@@ -1,4 +1,4 @@
-"""Pictures between two film frames, by blending or by optical flow."""
+"""Pictures between two film frames, by blending, by optical flow or by a network."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from sakuga.enhance.plan import WEIGHTS
 from sakuga.enhance.spec import Interpolation
+from sakuga.errors import ContractError
 from sakuga.media.kernels import Floats
 from sakuga.media.picture import Picture, Plane
+from sakuga.models.between import Between, MotionFinder
 
 CUT_CHANGE = 10.0
 """Mean luma change, of 255, below which two film frames are never a scene cut."""
@@ -27,6 +29,11 @@ flow is trusted: a flash moves nothing, and a mix would show it before its sound
 
 STILL_MARGIN = 4
 """Source pixels around a changed one that count as changed: what an upscaler spreads into."""
+
+HELD_WINDOW, HELD_CHANGE = 5, 2.0
+"""Side of a square of samples, and the mean change in it, of 255, up to which nothing has moved. A drawing
+that is held changes by its coding only; what moves by less is not seen to move.
+"""
 
 TRUST = 1.0
 """Source pixels by which flow there and back may disagree before its confidence halves."""
@@ -59,15 +66,23 @@ class Motion:
 class Mixer:
     """Makes the pictures between film frames; each depends on its two film frames and weight only."""
 
-    def __init__(self, method: Interpolation) -> None:
+    def __init__(self, method: Interpolation, finder: MotionFinder | None = None) -> None:
+        """Begin a chunk.
+
+        Args:
+            method: how pictures are made.
+            finder: what finds motion for `rife`.
+        """
         self._method = method
+        self._finder = finder
         self._pair: tuple[int, int] | None = None
         self._motion: Motion | None = None
 
     def mix(self, left: FilmFrame, right: FilmFrame, weight: int) -> Picture:
         """The picture `weight` of `WEIGHTS` of the way from `left` to `right`.
 
-        Equal film frames give the left one's result itself; so does weight 0, and a scene cut with `flow`.
+        Equal film frames give the left one's result itself; so do weight 0, a scene cut with `flow` and
+        `rife`, and with `rife` film frames that are equal but for coding noise.
         """
         if weight == 0 or left.result is right.result or left.result.same_as(right.result):
             return left.result
@@ -77,12 +92,22 @@ class Mixer:
             return blend(left.result, right.result, weight)
         motion = self._motion_between(left, right)
         # not the nearer frame: a cut must never be seen before its sound is heard
-        return left.result if motion.cut else warp(left.result, right.result, weight, motion)
+        if motion is None or motion.cut:
+            return left.result
+        if self._method == "flow":
+            return warp(left.result, right.result, flow_at(motion, weight), motion.still)
+        if self._finder is None:
+            raise ContractError("Nothing was opened to find motion with; a film frame is not interpolated.")
+        between = self._finder.between(left.source, right.source, weight / WEIGHTS)
+        return warp(left.result, right.result, between, motion.still)
 
-    def _motion_between(self, left: FilmFrame, right: FilmFrame) -> Motion:
+    def _motion_between(self, left: FilmFrame, right: FilmFrame) -> Motion | None:
+        """The motion between two film frames; None where a drawing is held and none may be invented."""
         pair = (left.number, right.number)
-        if self._motion is None or self._pair != pair:
-            self._motion, self._pair = find_motion(left.source, right.source), pair
+        if self._pair != pair:
+            held = self._method == "rife" and is_held(left.source, right.source)
+            self._motion = None if held else find_motion(left.source, right.source)
+            self._pair = pair
         return self._motion
 
 
@@ -117,24 +142,43 @@ def find_motion(left: Picture, right: Picture) -> Motion:
     )
 
 
-def warp(left: Picture, right: Picture, weight: int, motion: Motion) -> Picture:
-    """The picture between two results of any size, each moved along the flow and weighted by its trust.
+def is_held(left: Picture, right: Picture) -> bool:
+    """Whether two source pictures show the same but for coding noise, everywhere and in every plane."""
+    unit = 1 << (left.layout.depth - 8)
+    window = (HELD_WINDOW, HELD_WINDOW)
+    return all(
+        float(np.abs(cv2.blur(a.astype(np.float32) - b, window)).max()) <= HELD_CHANGE * unit
+        for a, b in zip(left.planes, right.planes, strict=True)
+    )
 
-    The flow at the time between is estimated from both flows as in Super SloMo (H. Jiang et al., CVPR 2018).
-    Where the source pictures are equal the left result stays as it is: titles do not tremble.
+
+def flow_at(motion: Motion, weight: int) -> Between:
+    """How the picture at `weight` of `WEIGHTS` is made, from the flow between both pictures.
+
+    The flow at the time between is estimated from both flows as in Super SloMo (H. Jiang et al., CVPR 2018);
+    each picture's share follows its trust.
     """
     t = np.float32(weight / WEIGHTS)
     to_left = -(1 - t) * t * motion.forward + t * t * motion.back
     to_right = (1 - t) ** 2 * motion.forward - t * (1 - t) * motion.back
     height, width = to_left.shape[:2]
-    still_x, still_y = _grid(width, height)
-    from_left = (1 - t) * _pull(motion.forward_trust, to_left, still_x, still_y)
-    from_right = t * _pull(motion.back_trust, to_right, still_x, still_y)
-    share = (from_right / (from_left + from_right)).astype(np.float32)
-    share[motion.still] = 0
-    to_left[motion.still] = 0
+    x, y = _grid(width, height)
+    from_left = (1 - t) * _pull(motion.forward_trust, to_left, x, y)
+    from_right = t * _pull(motion.back_trust, to_right, x, y)
+    return Between(to_left, to_right, (from_right / (from_left + from_right)).astype(np.float32))
+
+
+def warp(left: Picture, right: Picture, between: Between, still: NDArray[np.bool_]) -> Picture:
+    """The picture between two results of any size, each moved and weighted as was found at source size.
+
+    Moving the results with resized motion keeps their sharpness, and costs the network nothing at their size.
+    Where `still` says so the left result stays as it is: titles do not tremble.
+    """
+    share = np.where(still, np.float32(0), between.share)
+    to_left = np.where(still[..., None], np.float32(0), between.to_left)
     planes = tuple(
-        _warp_plane(a, b, to_left, to_right, share) for a, b in zip(left.planes, right.planes, strict=True)
+        _warp_plane(a, b, to_left, between.to_right, share)
+        for a, b in zip(left.planes, right.planes, strict=True)
     )
     return Picture(planes, left.layout)
 
