@@ -10,6 +10,7 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, SakugaError
 from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
+from sakuga.models.between import check_rife
 from sakuga.models.registry import check_model
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
@@ -64,9 +65,11 @@ def check_options(spec: EnhanceSpec, settings: Settings) -> None:
 
     Raises:
         OptionError: there is no such model.
-        MissingToolError: ffmpeg or the encoder is not here.
+        MissingToolError: ffmpeg, the encoder, or what the model needs is not here.
     """
     check_model(spec.model_choice())
+    if spec.interpolation == "rife":
+        check_rife(spec.device)
     require_encoder(spec.codec, spec.hardware)
     ffmpeg_path(settings)
 

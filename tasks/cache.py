@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from blocks.stores import MediaStore, Stored
+from sakuga.enhance.chunk import ChunkResult
 from sakuga.errors import SakugaError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef, file_digest
@@ -21,16 +22,11 @@ SAFE_AGE = timedelta(hours=1)
 """A chunk that was used within this time is never removed: a run may be about to use it."""
 
 
-class ChunkRecord(Frozen):
+class ChunkRecord(ChunkResult):
     """A finished chunk: where it is and what it took."""
 
     key: str
     ref: MediaRef
-    frames: int
-    computed: int
-    reused: int
-    concealed: int
-    seconds: dict[str, float]
 
 
 class ChunkCache:

@@ -79,11 +79,7 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
         record = ChunkRecord(
             key=key,
             ref=MediaRef(uri=output.name, sha256="0" * 64, size=0),
-            frames=result.frames,
-            computed=result.computed,
-            reused=result.reused,
-            concealed=result.concealed,
-            seconds=dict(result.seconds),
+            **result.model_dump(),
         )
         return cache.keep(record, output)
     finally:

@@ -9,7 +9,7 @@ from sakuga import __version__
 from sakuga.enhance.colours import result_colour
 from sakuga.media.assemble import Assembly, assemble
 from sakuga.media.chunks import VideoTrack
-from sakuga.models.registry import model_digest
+from sakuga.models.registry import model_digest, shown_name
 from sakuga.quality.check import Check
 from sakuga.quality.checks import check_result
 from sakuga.quality.export import export_frames
@@ -70,7 +70,8 @@ def assemble_result(job: Job, records: Sequence[ChunkRecord], name: str) -> tupl
 def _metadata(job: Job, source: Mapping[str, str]) -> dict[str, str]:
     title = source.get("title") or source.get("TITLE") or Path(job.source.name).stem
     options = job.spec.model_dump(mode="json", exclude_defaults=True)
-    asked = ", ".join(f"{name}={value}" for name, value in {"model": job.spec.model, **options}.items())
+    options["model"] = shown_name(job.spec.model_choice())
+    asked = ", ".join(f"{name}={value}" for name, value in options.items())
     digest = model_digest(job.spec.model_choice())
     return {"title": title, "comment": f"Sakuga {__version__}: {asked}; weights {digest}"}
 

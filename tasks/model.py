@@ -6,6 +6,7 @@ import time
 from prefect.logging import get_run_logger
 
 from sakuga.enhance.spec import EnhanceSpec
+from sakuga.models.between import prepare_rife
 from sakuga.models.registry import prepare_model
 from sakuga.settings import load_settings
 from tasks.channel import Channel, current_channel
@@ -21,10 +22,12 @@ def fetch_model(spec: EnhanceSpec) -> None:
         DownloadError: they could not be had; worth another try.
         WeightsError: a file is not what it should be.
     """
-    channel = current_channel()
+    channel, settings = current_channel(), load_settings()
     channel.check()
     told = _Told(channel)
-    prepare_model(spec.model_choice(), load_settings(), told.progress, channel.cancelled)
+    prepare_model(spec.model_choice(), settings, told.progress, channel.cancelled)
+    if spec.fps is not None and spec.interpolation == "rife":
+        prepare_rife(settings, told.progress, channel.cancelled)
     if told.file:
         get_run_logger().info("Downloaded %s", told.file)
 

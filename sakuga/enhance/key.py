@@ -10,6 +10,7 @@ from sakuga.enhance.plan import Chunk, Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.deinterlace import CONTEXT
 from sakuga.media.info import MediaInfo
+from sakuga.models.between import rife_digest
 from sakuga.models.registry import model_digest
 
 
@@ -90,4 +91,6 @@ def _option_part(info: MediaInfo, plan: Plan, chunk: Chunk, spec: EnhanceSpec) -
     options["tonemap"] = is_tonemapped(info.video, spec)
     if not any(plan.weight[chunk.first : chunk.end]):
         options["interpolation"] = "nearest"
+    elif spec.interpolation == "rife":
+        options["interpolation"] = rife_digest()
     return options

@@ -14,6 +14,7 @@ from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.info import Frozen, MediaInfo, Rational
 from sakuga.media.notes import Assembly
+from sakuga.models.base import EngineUse
 from sakuga.quality.check import Check
 from sakuga.quality.reasons import reasons
 from sakuga.quality.report_text import markdown
@@ -22,7 +23,7 @@ from sakuga.quality.words import container_text, plain
 SCHEMA_VERSION = 1
 """Raised when a field of the report is renamed, removed or changes its meaning."""
 
-_PACKAGES = "av", "numpy", "opencv-python-headless", "pyanime4k"
+_PACKAGES = "av", "numpy", "opencv-python-headless", "pyanime4k", "torch", "openvino"
 
 
 class FileFacts(Frozen):
@@ -58,13 +59,27 @@ class Stage(Frozen):
 
 
 class Work(Frozen):
-    """How much was computed. `frames` are those of the result; counts of frames are of this run's chunks."""
+    """How much was computed, and by what.
+
+    `frames` are those of the result. `computed` film frames went through the model whole, `partial` ones in
+    parts, `reused` ones not at all; `pixels` of `all_pixels` source pixels did, margins and audits included.
+    `audits` frames were computed whole to check parts: `refused` of them were below the bound of `near`, the
+    worst by `worst_audit` dB. `regions_off` says why parts were given up. `engines` are what ran the model.
+    """
 
     chunks: int
     cached_chunks: int
     frames: int
     computed: int = 0
+    partial: int = 0
     reused: int = 0
+    pixels: int = 0
+    all_pixels: int = 0
+    audits: int = 0
+    refused: int = 0
+    worst_audit: float | None = None
+    regions_off: str = ""
+    engines: tuple[EngineUse, ...] = ()
     concealed: int = 0
     lost_frames: int = 0
 

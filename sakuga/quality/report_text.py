@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sakuga.quality.words import duration_text, escaped, rate_text, share_text, size_text
 
 if TYPE_CHECKING:
-    from sakuga.quality.report import FileFacts, JobReport
+    from sakuga.quality.report import FileFacts, JobReport, Work
 
 
 def markdown(report: "JobReport") -> str:
@@ -15,7 +15,7 @@ def markdown(report: "JobReport") -> str:
         _verdict(report),
         _table(("", "source", "result"), _facts(report.source, report.result)),
         "## What was done",
-        "\n".join(f"- {escaped(sentence)}" for sentence in (*report.done, _work(report))),
+        "\n".join(f"- {escaped(sentence)}" for sentence in (*report.done, *work_sentences(report.work))),
         "## Checks",
         _table(
             ("", "check", "value", "bound", "detail"),
@@ -79,16 +79,30 @@ def _colour(facts: "FileFacts") -> str:
     return f"{tags}, {scale} range" + ("" if facts.tagged else " (untagged)")
 
 
-def _work(report: "JobReport") -> str:
-    work = report.work
-    total = work.computed + work.reused
+def work_sentences(work: "Work") -> list[str]:
+    """What was computed, by what, and what was not."""
     fresh = work.chunks - work.cached_chunks
     noun = "chunk" if work.chunks == 1 else "chunks"
-    text = f"{work.chunks} {noun}: {fresh} computed, {work.cached_chunks} taken from the cache."
-    if total:
-        text += f" Of {total} frames {work.computed} were computed and {work.reused} reused"
-        text += f" ({share_text(work.reused, total)})."
-    return text
+    sentences = [f"{work.chunks} {noun}: {fresh} computed, {work.cached_chunks} taken from the cache."]
+    if total := work.computed + work.partial + work.reused:
+        parts = f", {work.partial} computed in parts" if work.partial else ""
+        text = f"Of {total} frames {work.computed} were computed{parts} and {work.reused} reused"
+        sentences[0] += f" {text} ({share_text(work.reused, total)})."
+    if work.partial and work.all_pixels:
+        share = share_text(work.pixels, work.all_pixels)
+        sentences.append(f"{share} of all pixels went through the model, margins and audits included.")
+    if work.worst_audit is not None:
+        sentences.append(
+            f"{work.audits} frames made of parts were computed whole as a check: the worst agreed to "
+            f"{work.worst_audit:.1f} dB, and {work.refused} below the bound were replaced."
+        )
+    if work.regions_off:
+        sentences.append(f"Parts of pictures were given up: {work.regions_off.rstrip('.')}.")
+    for use in work.engines:
+        sentences.append(f"The model ran on {use.device} in {use.precision}, by {use.backend}.")
+        if use.fell_back:
+            sentences.append(use.fell_back)
+    return sentences
 
 
 def _asked(report: "JobReport") -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from sakuga.media.probe import probe
+from sakuga.models.base import EngineUse
 from sakuga.quality.check import Check
 from sakuga.quality.reasons import reasons
 from sakuga.quality.report import JobReport, Stage, Work, build_report, file_facts
+from sakuga.quality.report_text import work_sentences
 from sakuga.settings import Limits
 from tests.clips import make_clip
 from tests.quality.jobs import Job, job_for, lively, result_of
@@ -89,6 +91,30 @@ def test_what_was_done_is_said_in_sentences(job: Job, tmp_path: Path) -> None:
     assert "2 frames did not decode" in text
     assert "12 were computed and 4 reused (25 %)" in report.to_markdown()
     assert "3 chunks: 2 computed, 1 taken from the cache" in report.to_markdown()
+
+
+def test_reuse_in_parts_and_what_ran_the_model_are_said_in_sentences() -> None:
+    fell = EngineUse(backend="torch", device="cuda:0", precision="fp32", fell_back="fp16 was 31.0 dB off.")
+    work = Work(
+        chunks=1,
+        cached_chunks=0,
+        frames=8,
+        computed=2,
+        partial=4,
+        reused=2,
+        pixels=40,
+        all_pixels=80,
+        audits=2,
+        refused=1,
+        worst_audit=43.21,
+        engines=(EngineUse(backend="openvino", device="cpu", precision="bf16"), fell),
+    )
+    text = " ".join(work_sentences(work))
+    assert "Of 8 frames 2 were computed, 4 computed in parts and 2 reused (25 %)." in text
+    assert "50 % of all pixels went through the model" in text
+    assert "the worst agreed to 43.2 dB, and 1 below the bound were replaced" in text
+    assert "ran on cpu in bf16, by openvino" in text
+    assert "ran on cuda:0 in fp32, by torch. fp16 was 31.0 dB off." in text
 
 
 @pytest.mark.parametrize(
