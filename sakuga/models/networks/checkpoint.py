@@ -163,24 +163,26 @@ def _filled(network: _Network, state: Mapping[str, Tensor]) -> _Network:
 def _check_fit(network: SuperResolver, state: Mapping[str, Tensor], complaint: str) -> None:
     """Refuse tensors that are not exactly the network's, and say which ones."""
     wanted = network.state_dict()
-    missing = [name for name in wanted if name not in state]
-    extra = [name for name in state if name not in wanted]
-    misshaped = [
-        f"{name!r} is {tuple(state[name].shape)} and not {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in state and (state[name].shape != tensor.shape or state[name].dtype != tensor.dtype)
-    ]
-    reasons = []
-    if missing:
-        reasons.append(f"{len(missing)} tensors are missing: {_some(missing)}")
-    if extra:
-        reasons.append(f"{len(extra)} tensors are not of this network: {_some(extra)}")
-    if misshaped:
-        reasons.append(f"{len(misshaped)} tensors have another shape: {_some(misshaped)}")
-    if reasons:
-        raise WeightsError(f"{complaint}: {'; '.join(reasons)}.")
+    reasons = {
+        "missing": [repr(name) for name in wanted if name not in state],
+        "not of this network": [repr(name) for name in state if name not in wanted],
+        "of another shape": [
+            f"{name!r} is {_shape(state[name])} and not {_shape(tensor)}"
+            for name, tensor in wanted.items()
+            if name in state and _shape(state[name]) != _shape(tensor)
+        ],
+    }
+    said = [f"{reason}: {_some(tensors)}" for reason, tensors in reasons.items() if tensors]
+    if said:
+        raise WeightsError(f"{complaint}; tensors {'; '.join(said)}.")
+
+
+def _shape(tensor: Tensor) -> str:
+    kind = "" if tensor.dtype is torch.float32 else f" {tensor.dtype}"
+    return f"{tuple(tensor.shape)}{kind}"
 
 
 def _some(items: Sequence[str]) -> str:
     shown = ", ".join(item[:120] for item in items[:SHOWN_NAMES])
-    return shown + (", ..." if len(items) > SHOWN_NAMES else "")
+    more = len(items) - SHOWN_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
