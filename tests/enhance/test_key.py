@@ -199,3 +199,32 @@ def test_a_bobbed_chunk_depends_on_the_field_it_begins_with() -> None:
     film = Film(kind="bob", count=48)
     odd = CHUNK.model_copy(update={"film_first": 23})
     assert key(film=film, chunk=odd) != key(film=film)
+
+
+GENERAL = of(model="realesr-general-x4v3")
+
+
+@pytest.mark.parametrize("options", [{"device": "cuda:1"}, {"denoise": 0.5}], ids=str)
+def test_where_a_network_runs_and_its_own_default_change_no_key(options: dict[str, Any]) -> None:
+    assert key(GENERAL.model_copy(update=options)) == key(GENERAL)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"denoise": 0.4},
+        {"model": "realesr-animevideov3", "denoise": None},
+        {"precision": "fp32"},
+        {"backend": "torch"},
+        {"reuse": "near"},
+    ],
+    ids=str,
+)
+def test_what_a_network_computes_with_changes_the_key(options: dict[str, Any]) -> None:
+    assert key(GENERAL.model_copy(update=options)) != key(GENERAL)
+
+
+def test_frames_between_others_are_keyed_by_the_weights_that_make_them() -> None:
+    mixed = {"weight": (0, 32768) * 24}
+    assert key(of(interpolation="rife"), **mixed) != key(of(interpolation="flow"), **mixed)
+    assert key(of(interpolation="rife")) == key(of(interpolation="flow"))
