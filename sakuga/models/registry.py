@@ -12,6 +12,7 @@ from sakuga.models import anime4k, cards, lanczos
 from sakuga.models.anime4k import Anime4K
 from sakuga.models.base import ModelCard, ModelChoice, Upscaler
 from sakuga.models.lanczos import Lanczos
+from sakuga.models.weights import ensure_weights
 from sakuga.settings import Settings, load_settings
 
 CHECKPOINTS = (".pth", ".pt", ".safetensors")
@@ -58,9 +59,9 @@ def check_model(choice: ModelChoice) -> None:
             f"The model {shown_name(choice)} needs PyTorch; "
             "run `make models`, or: pip install -c constraints.txt 'sakuga[torch,openvino]'."
         )
-    from sakuga.models.engines.choose import check_engine
+    from sakuga.models.engines.choose import candidates, resolve_device
 
-    check_engine(choice.device, choice.precision, choice.backend)
+    candidates(resolve_device(choice.device).name, choice.backend, choice.precision)
 
 
 def model_digest(choice: ModelChoice) -> str:
@@ -116,8 +117,6 @@ def prepare_model(
         WeightsError: a file is not what it should be.
         CancelledError: `cancelled` said so.
     """
-    from sakuga.models.weights import ensure_weights
-
     if _is_network(choice.name) and not is_checkpoint(choice.name):
         ensure_weights(cards.find_card(choice.name), settings, on_progress, cancelled)
 
@@ -156,7 +155,6 @@ def _load_network(choice: ModelChoice, digest: str, size: tuple[int, int]) -> Up
     from sakuga.models.engines.choose import open_engine
     from sakuga.models.networks.checkpoint import build_network, load_checkpoint
     from sakuga.models.neural import NeuralUpscaler
-    from sakuga.models.weights import ensure_weights
 
     if is_checkpoint(choice.name):
         network = load_checkpoint(Path(choice.name))
