@@ -1,4 +1,4 @@
-"""The command line: `sakuga enhance`, `probe`, `doctor` and `clean`.
+"""The command line: `sakuga enhance`, `probe`, `models`, `doctor` and `clean`.
 
 Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of
 these that applies to one of them.
@@ -10,10 +10,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from app.models import models
+from app.refusal import refuse
 from sakuga import __version__
 from sakuga.errors import SakugaError
 
@@ -67,7 +69,7 @@ def _enhance(
         items = find_inputs(inputs, recursive=recursive)
         check_single_output(items, output)
     except SakugaError as error:
-        _refuse(error, as_json)
+        refuse(error, as_json)
     reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
     runner = Runner(
         spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
@@ -76,7 +78,7 @@ def _enhance(
         with reporter:
             code = runner.run(items)
     except SakugaError as error:
-        _refuse(error, as_json)
+        refuse(error, as_json)
     raise typer.Exit(code)
 
 
@@ -131,11 +133,14 @@ def probe(
         path = file.expanduser().absolute()
         probed = probe_once(path, load_settings().limits, salvage=salvage)
     except SakugaError as error:
-        _refuse(error, as_json)
+        refuse(error, as_json)
     if as_json:
         typer.echo(probed.info.model_dump_json(indent=2))
     else:
         typer.echo("\n".join(probe_lines(probed, path.name)))
+
+
+cli.add_typer(models, name="models")
 
 
 @cli.command()
@@ -174,16 +179,7 @@ def clean(
         for line in clean_up(everything=everything, store=store):
             typer.echo(line)
     except SakugaError as error:
-        _refuse(error, as_json=False)
-
-
-def _refuse(error: SakugaError, as_json: bool) -> NoReturn:
-    if as_json:
-        facts = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
-        typer.echo(json.dumps({"event": "failed", "time": 0.0, "input": None} | facts))
-    else:
-        typer.echo(str(error), err=True)
-    raise typer.Exit(error.exit_code)
+        refuse(error, as_json=False)
 
 
 def main() -> None:

@@ -8,26 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
 
+from app.doctor_models import examine_models
+from app.finding import Finding
 from app.server import configured_server
 from sakuga import __version__
 from sakuga.errors import SakugaError
 from sakuga.media.codecs import Codec, encoder_name, encoders_here
 from sakuga.media.ffmpeg import ffmpeg_path
-from sakuga.media.info import Frozen
-from sakuga.models.registry import model_cards
+from sakuga.models.registry import built_in_cards
 from sakuga.settings import Settings, home, load_settings
 
 FREE_BYTES_WANTED = 5 * 10**9
-
-
-class Finding(Frozen):
-    """One thing that was looked at. What is `needed` and not `ok` keeps Sakuga from working."""
-
-    name: str
-    ok: bool
-    needed: bool
-    found: str
-    advice: str = ""
 
 
 def examine() -> list[Finding]:
@@ -46,12 +37,14 @@ def examine() -> list[Finding]:
         *findings,
         _ffmpeg(settings),
         *_encoders(),
-        _found("models", ", ".join(card.name for card in model_cards())),
+        _found("models", ", ".join(card.name for card in built_in_cards())),
+        *examine_models(settings),
         *_devices(),
         *_prefect(),
         _folder("home", home()),
         _folder("scratch", settings.scratch_root),
         _folder("store", settings.store_root),
+        _folder("models", settings.models_root),
     ]
 
 

@@ -88,8 +88,13 @@ def settings() -> str:
 
 
 def _commands() -> dict[str, Any]:
+    """Every command, those of a group by both their names."""
     group: Any = typer.main.get_command(cli)
-    return dict(group.commands)
+    found = {}
+    for name, command in group.commands.items():
+        found[name] = command
+        found |= {f"{name} {child}": below for child, below in getattr(command, "commands", {}).items()}
+    return found
 
 
 def flags() -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Models whose weights are downloaded: what they are good for, and where their authors publish them."""
 
+from sakuga.errors import OptionError
 from sakuga.models.base import ModelCard, WeightsFile
 
 _REALESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download/"
@@ -117,6 +118,13 @@ DOWNLOADS = (*CARDS, RIFE)
 """Everything that has weights to download."""
 
 
-def find_card(name: str) -> ModelCard | None:
-    """The card of this name among `DOWNLOADS`; None where there is none."""
-    return next((card for card in DOWNLOADS if card.name == name), None)
+def find_card(name: str) -> ModelCard:
+    """The card of this name among `DOWNLOADS`.
+
+    Raises:
+        OptionError: there is none.
+    """
+    for card in DOWNLOADS:
+        if card.name == name:
+            return card
+    raise OptionError(f"There are no weights of a model {name!r} to download.")

@@ -60,7 +60,8 @@ def test_every_card_names_a_published_file_by_its_digest() -> None:
             assert file.url.endswith(f"/{file.name}")
             assert len(bytes.fromhex(file.sha256)) == 32
     assert {card.name for card in DOWNLOADS} - {card.name for card in CARDS} == {"rife-4.25"}
-    assert find_card("no-such-model") is None
+    with pytest.raises(OptionError, match="no-such-model"):
+        find_card("no-such-model")
 
 
 def in_parallel(work: Callable[[], object], times: int) -> list[object]:
@@ -288,7 +289,6 @@ def test_the_official_file_has_the_digest_of_its_card_and_a_converted_one_is_ref
         pytest.skip("the official weights are not here")
     mirrored = settings.model_copy(update={"model_mirror": str(official)})
     card = find_card("realesr-animevideov3")
-    assert card is not None
     (path,) = ensure_weights(card, mirrored)
     assert path.stat().st_size == card.weights[0].size
 
@@ -297,7 +297,6 @@ def test_the_official_file_has_the_digest_of_its_card_and_a_converted_one_is_ref
     converted = official / "realesr-general-x4v3.ncnn-fp16.pth"
     (mirror / "realesr-general-x4v3.pth").write_bytes(converted.read_bytes())
     general = find_card("realesr-general-x4v3")
-    assert general is not None
     with pytest.raises(WeightsError):
         ensure_weights(general, settings.model_copy(update={"model_mirror": str(mirror)}))
     assert not is_present(general.weights[0], settings)

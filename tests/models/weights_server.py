@@ -229,7 +229,7 @@ def card_of(url: str, data: bytes = DATA, size: int | None = len(DATA), name: st
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(models=tmp_path / "models", download_timeout=STALL)
+    return Settings(models=tmp_path / "models", model_mirror=None, download_timeout=STALL)
 
 
 @pytest.fixture
