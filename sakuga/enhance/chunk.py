@@ -6,12 +6,11 @@ The decoder and the encoder start threads of their own and leave Python's lock w
 processes that the networks run in.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
@@ -20,8 +19,10 @@ from sakuga.enhance.ahead import RunAhead
 from sakuga.enhance.colours import film_colour, is_tonemapped, result_colour
 from sakuga.enhance.interpolate import FilmFrame, Mixer
 from sakuga.enhance.plan import Chunk, Plan
-from sakuga.enhance.reuse import KEPT, Reuse
+from sakuga.enhance.reuse import Reuse
 from sakuga.enhance.spec import EnhanceSpec
+from sakuga.enhance.tally import Tally
+from sakuga.enhance.upscaling import Upscaling
 from sakuga.errors import CancelledError, ContractError
 from sakuga.media.decode import FrameReader
 from sakuga.media.encode import ChunkWriter, EncodeSettings
@@ -29,21 +30,21 @@ from sakuga.media.film import film_pictures
 from sakuga.media.info import Frozen, MediaInfo
 from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
-from sakuga.models.base import Upscaler
+from sakuga.models.base import EngineUse, Upscaler
+from sakuga.models.between import MotionFinder, open_rife
 from sakuga.models.registry import load_upscaler
 from sakuga.settings import Settings
 
 QUEUED = 3
 """Pictures that wait between two stages: enough to even out slow frames."""
 
-STAGES = ("decode", "upscale", "interpolate", "encode")
-
 
 class ChunkResult(Frozen):
     """What making a chunk took.
 
-    `frames` were written; `computed` film frames were upscaled and `reused` ones taken from an equal one;
-    `concealed` decoded frames were damaged and replaced; `seconds` is the time each stage was busy.
+    `frames` were written; `computed` film frames were upscaled whole, `partial` ones in parts and `reused`
+    ones taken from another; for the counts after them see `Counts`. `concealed` decoded frames were damaged
+    and replaced; `seconds` is the time each stage was busy; `use` is what ran the model.
     """
 
     frames: int
@@ -51,25 +52,14 @@ class ChunkResult(Frozen):
     reused: int
     concealed: int
     seconds: dict[str, float]
-
-
-@dataclass
-class _Tally:
-    """Counts of a chunk under way; each count is written by one thread."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-    film_frames: int = 0
-    concealed: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def busy(self, stage: str) -> Iterator[None]:
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.seconds[stage] += perf_counter() - start
+    partial: int = 0
+    pixels: int = 0
+    all_pixels: int = 0
+    audits: int = 0
+    refused: int = 0
+    worst_audit: float | None = None
+    regions_off: str = ""
+    use: EngineUse | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,9 @@ class _Job:
     chunk: Chunk
     spec: EnhanceSpec
     settings: Settings
-    tally: _Tally
+    tally: Tally
+    finder: MotionFinder | None
+    upscaler: Upscaler | None
 
 
 def enhance_chunk(
@@ -96,6 +88,8 @@ def enhance_chunk(
     settings: Settings,
     on_frame: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    finder: MotionFinder | None = None,
+    upscaler: Upscaler | None = None,
 ) -> ChunkResult:
     """Make one chunk of the result and leave it, verified, at `output`; or leave nothing.
 
@@ -108,8 +102,11 @@ def enhance_chunk(
         spec: what the user wants.
         output: file to write; its folder exists.
         settings: of this machine.
-        on_frame: called after every frame with the number that are done.
+        on_frame: called after every frame with the number that are done; it begins again where an audit
+            found parts of pictures wrong.
         cancelled: asked at every frame; True stops the work.
+        finder: what finds motion for `rife`; None is RIFE 4.25, whose weights the chunk's key names.
+        upscaler: what upscales; None is the model of `spec`, which the chunk's key names.
 
     Raises:
         CancelledError: `cancelled` said so.
@@ -117,12 +114,25 @@ def enhance_chunk(
         EncodeError: the encoder failed.
         ContractError: frames were lost on the way.
     """
-    job = _Job(source, info, packets, plan, chunk, spec, settings, _Tally())
+    job = _Job(source, info, packets, plan, chunk, spec, settings, Tally(), finder, upscaler)
 
     def check_cancelled() -> None:
         if cancelled is not None and cancelled():
             raise CancelledError(f"Chunk {chunk.index} was cancelled.")
 
+    try:
+        return _made(job, output, on_frame, check_cancelled)
+    except ContractError:
+        if not job.tally.regions_off:
+            raise
+    # frames with wrong parts may be in what was written: the chunk is made again, of whole ones
+    again = replace(job, tally=Tally(regions_off=job.tally.regions_off))
+    return _made(again, output, on_frame, check_cancelled)
+
+
+def _made(
+    job: _Job, output: Path, on_frame: Callable[[int], None] | None, check_cancelled: Callable[[], None]
+) -> ChunkResult:
     with (
         _upscaling(job) as reuse,
         _stages(job, reuse, check_cancelled) as film,
@@ -137,35 +147,38 @@ def enhance_chunk(
         _prove(job, writer.frames)
         closing = perf_counter()
     job.tally.seconds["encode"] += perf_counter() - closing
+    counts = asdict(reuse.counts)
     return ChunkResult(
         frames=writer.frames,
-        computed=reuse.computed,
-        reused=reuse.reused,
         concealed=job.tally.concealed,
         seconds=job.tally.seconds,
+        use=_upscaler(job).use,
+        **(counts | {"regions_off": job.tally.regions_off}),
     )
 
 
 def _upscaler(job: _Job) -> Upscaler:
-    return load_upscaler(job.spec.model_choice(), job.plan.geometry.upright)
+    return job.upscaler or load_upscaler(job.spec.model_choice(), job.plan.geometry.upright)
 
 
 @contextmanager
 def _upscaling(job: _Job) -> Iterator[Reuse]:
     """Threads that upscale, as many pictures at a time as the upscaler likes."""
-    upscaler, plan, video = _upscaler(job), job.plan, job.info.video
-    colour, target = film_colour(video, job.spec), result_colour(video, job.spec)
-
-    def upscale(picture: Picture) -> Picture:
-        with job.tally.busy("upscale"):
-            return upscaler.upscale(picture, plan.geometry.output, plan.layout, colour, target)
-
-    with ThreadPoolExecutor(upscaler.parallel) as pool:
+    video, tally = job.info.video, job.tally
+    upscaling = Upscaling(
+        _upscaler(job),
+        job.plan.geometry.output,
+        job.plan.layout,
+        film_colour(video, job.spec),
+        result_colour(video, job.spec),
+        lambda: tally.busy("upscale"),
+    )
+    with ThreadPoolExecutor(upscaling.upscaler.parallel) as pool:
+        reuse = Reuse(upscaling, pool, job.spec.reuse, regions=not tally.regions_off)
         try:
-            yield Reuse(
-                lambda picture: pool.submit(upscale, picture), KEPT if job.spec.reuse == "exact" else 0
-            )
+            yield reuse
         finally:
+            tally.regions_off = tally.regions_off or reuse.counts.regions_off
             pool.shutdown(cancel_futures=True)
 
 
@@ -213,10 +226,11 @@ def _upscaled(
     """Film frames in order, while up to `ahead` more are being upscaled."""
     begun: deque[tuple[int, Picture, Future[Picture]]] = deque()
     for number, picture in decoded:
-        begun.append((number, picture, reuse(picture)))
+        begun.append((number, picture, reuse(number, picture)))
         if len(begun) > ahead:
             first, source, result = begun.popleft()
             yield FilmFrame(first, source, result.result())
+    reuse.finish()
     for number, picture, result in begun:
         yield FilmFrame(number, picture, result.result())
 
@@ -224,7 +238,7 @@ def _upscaled(
 def _mixed(job: _Job, film: Iterator[FilmFrame]) -> Iterator[tuple[int, Picture]]:
     """The chunk's pictures with their times after the chunk's start."""
     plan, chunk = job.plan, job.chunk
-    mixer = Mixer(job.spec.interpolation)
+    mixer = Mixer(job.spec.interpolation, _finder(job))
     at_hand: dict[int, FilmFrame] = {}
     for output in range(chunk.first, chunk.end):
         left, weight = plan.left[output], plan.weight[output]
@@ -240,6 +254,14 @@ def _mixed(job: _Job, film: Iterator[FilmFrame]) -> Iterator[tuple[int, Picture]
         yield plan.times[output] - plan.times[chunk.first], picture
     if next(film, None) is not None:
         raise ContractError(f"Chunk {chunk.index} was given more film frames than it needs.")
+
+
+def _finder(job: _Job) -> MotionFinder | None:
+    """What finds motion for `rife`; a network is read only where the chunk mixes film frames."""
+    mixes = any(job.plan.weight[job.chunk.first : job.chunk.end])
+    if job.finder or job.spec.interpolation != "rife" or not mixes:
+        return job.finder
+    return open_rife(job.spec.device, film_colour(job.info.video, job.spec), job.settings)
 
 
 def needed_film(plan: Plan, chunk: Chunk) -> frozenset[int]:

@@ -13,7 +13,13 @@ SHORTEST = Fraction(1, 3)
 """Shortest last chunk, as a part of the length asked for; less is added to the chunk before it."""
 
 
-def cut_points(times: Sequence[int], end: int, length: Fraction, good: Sequence[int]) -> list[int]:
+def cut_points(
+    times: Sequence[int],
+    end: int,
+    length: Fraction,
+    good: Sequence[int],
+    allowed: Sequence[int] | None = None,
+) -> list[int]:
     """The output frames that chunks start at; the first is 0.
 
     From each cut the next target is the first frame at least `length` later. A frame of `good` within
@@ -24,7 +30,11 @@ def cut_points(times: Sequence[int], end: int, length: Fraction, good: Sequence[
         end: same unit as `times`.
         length: wanted length of a chunk, same unit.
         good: output frames that are cheap to start at, increasing.
+        allowed: output frames, increasing, at which a chunk may start at all: each cut is one of `good` that
+            is allowed as well, or else the one nearest to its target; None allows every frame.
     """
+    if allowed is not None:
+        good = sorted(set(good) & set(allowed))
     cuts = [0]
     while end - times[cuts[-1]] >= length * (1 + SHORTEST):
         begin = times[cuts[-1]]
@@ -33,6 +43,9 @@ def cut_points(times: Sequence[int], end: int, length: Fraction, good: Sequence[
         low = max(bisect_left(times, target - length * REACH), cuts[-1] + 1)
         near = good[bisect_left(good, low) : bisect_right(good, bisect_right(times, latest) - 1)]
         cut = max(bisect_left(times, target), cuts[-1] + 1)
+        if allowed is not None:
+            later = allowed[bisect_right(allowed, cuts[-1]) :]
+            cut = min(later, key=lambda frame: abs(times[frame] - target), default=len(times))
         if near:
             cut = min(near, key=lambda frame: abs(times[frame] - target))
         if cut >= len(times) or end - times[cut] < length * SHORTEST:

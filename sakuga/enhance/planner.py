@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from sakuga.enhance.cuts import chunks_at, cut_points
 from sakuga.enhance.geometry import geometry
+from sakuga.enhance.near import group_starts
 from sakuga.enhance.plan import Geometry, Plan
 from sakuga.enhance.resample import output_count, sources
 from sakuga.enhance.spec import EnhanceSpec
@@ -82,7 +83,8 @@ def make_plan(
         left, weight = sources(track, spec.fps, count, spec.interpolation)
         time_base, times, end = _regular(offset, spec.fps, count)
     length = Fraction(spec.chunk_seconds).limit_denominator(10**6) / time_base
-    cuts = cut_points(times, end, length, _cheap_starts(left, track.film, packets))
+    allowed = group_starts(left, weight) if spec.reuse == "near" else None
+    cuts = cut_points(times, end, length, _cheap_starts(left, track.film, packets), allowed)
     size = geometry(info.video, spec, limits)
     return Plan(
         time_base=time_base,

@@ -14,10 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from sakuga.enhance.ahead import RunAhead
-from sakuga.enhance.chunk import STAGES, ChunkResult, enhance_chunk
+from sakuga.enhance.chunk import ChunkResult, enhance_chunk
 from sakuga.enhance.plan import Chunk, Plan
 from sakuga.enhance.planner import make_plan
 from sakuga.enhance.spec import EnhanceSpec
+from sakuga.enhance.tally import STAGES
 from sakuga.errors import CancelledError, ContractError, DamagedMediaError
 from sakuga.media.info import MediaInfo
 from sakuga.media.packets import PacketIndex
