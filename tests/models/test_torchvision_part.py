@@ -54,6 +54,15 @@ def test_a_wide_picture_keeps_its_shape_and_is_black_outside() -> None:
     assert torch.allclose(upside_down, picture.flip(2, 3), atol=CLOSE)
 
 
+def test_a_slanted_edge_is_blended_with_the_background_as_torchvision_does() -> None:
+    # pixels of a white picture whose share inside is s become s, and s^2 where a background is given
+    white = torch.ones(1, 1, 9, 9)
+    once = rotate(white, 30.0, InterpolationMode.BILINEAR, fill=None)
+    twice = rotate(white, 30.0, InterpolationMode.BILINEAR, fill=0)
+    assert torch.allclose(twice, once**2, atol=CLOSE)
+    assert ((once > 0.1) & (once < 0.9)).any()
+
+
 def test_a_background_that_is_not_black_is_refused() -> None:
     with pytest.raises(ValueError, match="background"):
         rotate(torch.ones(1, 3, 4, 4), 10.0, fill=1)

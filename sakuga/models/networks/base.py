@@ -13,13 +13,11 @@ class SuperResolver(nn.Module):
         scale: factor of the result's sides.
         radius: receptive-field radius in source pixels, None where it is too large for exact tiles.
         multiple: sides of the input must be multiples of this.
-        traceable: whether a trace of it, made at one size, is right at every other one.
     """
 
     scale: int
     radius: int | None
     multiple: int = 1
-    traceable: bool = True
 
     def trunk(self, rgb: Tensor) -> Tensor:
         """What the network computes: (pictures, 3, height * scale, width * scale)."""

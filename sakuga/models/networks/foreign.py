@@ -29,8 +29,6 @@ class ForeignNetwork(SuperResolver):
         architecture: what its authors call it.
     """
 
-    traceable = False
-
     def __init__(self, found: Any) -> None:  # noqa: ANN401 - spandrel publishes no types
         super().__init__()
         self.model: nn.Module = (

@@ -47,7 +47,7 @@ def rotate(
         img: of shape (pictures, channels, height, width), of a float type.
         angle: degrees against the clock.
         interpolation: how to find values between pixels.
-        fill: 0 or None; other backgrounds are not made.
+        fill: 0, or None for an edge that is blended with black but once; other backgrounds are not made.
     """
     if fill:
         raise ValueError("the background can only be 0")
@@ -61,6 +61,9 @@ def rotate(
         device=img.device,
     )
     grid = functional.affine_grid(matrix.expand(img.shape[0], 2, 3), list(img.shape), align_corners=False)
-    return functional.grid_sample(
-        img, grid, mode=interpolation.value, padding_mode="zeros", align_corners=False
-    )
+    result = functional.grid_sample(img, grid, interpolation.value, "zeros", align_corners=False)
+    if fill is not None and interpolation is InterpolationMode.BILINEAR:
+        # torchvision blends with the background once more where the picture's edge lies in a pixel
+        known = torch.ones_like(img[:, :1])
+        result = result * functional.grid_sample(known, grid, "bilinear", "zeros", align_corners=False)
+    return result
