@@ -30,9 +30,10 @@ flow is trusted: a flash moves nothing, and a mix would show it before its sound
 STILL_MARGIN = 4
 """Source pixels around a changed one that count as changed: what an upscaler spreads into."""
 
-HELD_WINDOW, HELD_CHANGE = 5, 2.0
+HELD_WINDOW, HELD_CHANGE = 5, 3.0
 """Side of a square of samples, and the mean change in it, of 255, up to which nothing has moved. A drawing
-that is held changes by its coding only; what moves by less is not seen to move.
+that is held changes by its coding only: in x264 by less than this in every frame at CRF 20, in 9 of 10 at
+CRF 24. What moves by less is not seen to move.
 """
 
 TRUST = 1.0

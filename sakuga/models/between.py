@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from sakuga.errors import MissingToolError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 RIFE_VERSION = 1
 """Raised when the pictures that are made with RIFE change."""
+
+
+_loading = Lock()
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def open_rife(device: str, colour: Colour, settings: Settings) -> MotionFinder:
     from sakuga.models.rife import Interpolator
 
     (path,) = ensure_weights(RIFE, settings)
-    return Interpolator(_loaded(path, device), colour)
+    with _loading:  # chunks that begin together read the file once
+        return Interpolator(_loaded(path, device), colour)
 
 
 def unload_rife() -> None:

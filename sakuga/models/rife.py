@@ -1,5 +1,6 @@
 """RIFE 4.25: motion from a picture at any time between two pictures to both of them, by a network."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Rife:
         self._net = self._plain
         if self.device.type != "cpu":
             kind = torch.float16 if self.device.type == "cuda" else torch.float32
-            self._net = _read(path).to(self.device, kind)
+            self._net = copy.deepcopy(self._plain).to(self.device, kind)
 
     def see(self, picture: Picture, colour: Colour) -> Seen:
         """A picture, whose samples mean what `colour` says, and its features.
@@ -156,9 +157,11 @@ def chosen_device(name: str) -> torch.device:
 
 
 def _read(path: Path) -> IFNet:
-    net = IFNet()
+    # no values are drawn at random that the file replaces at once
+    with torch.device("meta"):
+        net = IFNet()
     try:
-        net.load_state_dict(inference_state(read_state(path)))
+        net.load_state_dict(inference_state(read_state(path)), assign=True)
     except RuntimeError as error:
         raise WeightsError(
             f"{str(path)!r} does not hold the weights of RIFE 4.25; remove it, and it is downloaded again."

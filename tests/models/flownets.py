@@ -30,7 +30,9 @@ def constant_state(
     to_left: tuple[float, float], to_right: tuple[float, float], logit: float = 0
 ) -> dict[str, Tensor]:
     """Weights that give the same flow, in pixels, and the same mask before its sigmoid, whatever they see."""
-    state = {name: torch.zeros_like(tensor) for name, tensor in IFNet().state_dict().items()}
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in IFNet().state_dict().items()}
+    state = {name: torch.zeros(shape) for name, shape in shapes.items()}
     flow = torch.tensor([*to_left, *to_right]).repeat_interleave(4)
     state["block0.lastconv.0.bias"][STEP] = flow / SCALES[0]
     state["block4.lastconv.0.bias"][MASK] = logit

@@ -1,5 +1,6 @@
 """RIFE's network: equal to its formula, loaded whole or not at all."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,15 @@ from tests.models import flownets
 
 NEAR = 2e-5
 """Pixels of flow and shares that fp32 sums may differ from double precision, through fifty layers."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost small pictures more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def images(seed: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
