@@ -1,10 +1,15 @@
-"""State dicts of the published networks: their names, with weights drawn by lot."""
+"""State dicts of the published networks, with weights drawn by lot, and files of them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
+
+from sakuga.errors import WeightsError
+from sakuga.models.networks.checkpoint import load_checkpoint
 
 State = dict[str, Tensor]
 
@@ -34,6 +39,29 @@ def rrdb_state(
     for name, entering, leaving in _rrdb_layers(features, blocks, scale, growth):
         state |= _convolution(name, entering, leaving, draw)
     return state
+
+
+def small() -> State:
+    return compact_state(8, 2, 2)
+
+
+def saved(content: object, path: Path) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def same(one: State, other: State) -> bool:
+    return list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def wrong(path: Path, *words: str) -> None:
+    """The file is refused under its own name, for a reason that holds these words."""
+    with pytest.raises(WeightsError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert path.name in message
+    for word in words:
+        assert word in message, message
 
 
 def _rrdb_layers(features: int, blocks: int, scale: int, growth: int) -> Iterator[tuple[str, int, int]]:
