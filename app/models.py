@@ -100,6 +100,7 @@ def _facts(verdict: Any) -> dict[str, Any]:  # noqa: ANN401 - its type is import
         "state": verdict.state,
         "expected": verdict.file.sha256,
         "found": verdict.found,
+        "reason": verdict.reason,
     }
 
 
@@ -110,8 +111,9 @@ def _verify_lines(verdicts: dict[str, Any]) -> Iterator[str]:
         for verdict in of:
             yield f"{verdict.state:<10}{name}: {verdict.path}"
             if verdict.state == "damaged":
-                yield f"          sha256 {verdict.found} in place of {verdict.file.sha256}; run: "
-                yield f"          sakuga models fetch {name}"
+                found = f"sha256 {verdict.found} in place of {verdict.file.sha256}"
+                yield f"          {verdict.reason or found}"
+                yield f"          Run: sakuga models fetch {name}."
 
 
 @models.command()

@@ -5,9 +5,11 @@ is the lock too: the thread or process that holds it downloads, the others wait,
 next one goes on from what is there.
 """
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +29,21 @@ OnProgress = Callable[[str, int, int], None]
 
 
 class Verdict(Frozen):
-    """What a file of weights turned out to be; `found` is its digest, empty where it is absent."""
+    """What a file of weights turned out to be.
+
+    Attributes:
+        file: as it was published.
+        path: where it lies, or would.
+        state: `damaged` is anything but the published bytes.
+        found: its digest, empty where there is none.
+        reason: why it cannot be read, empty where it can.
+    """
 
     file: WeightsFile
     path: Path
     state: State
     found: str = ""
+    reason: str = ""
 
 
 def weights_path(file: WeightsFile, settings: Settings) -> Path:
@@ -44,7 +55,7 @@ def weights_state(file: WeightsFile, settings: Settings) -> State:
     """Whether a file of weights is here and right; its digest is computed only when it has changed."""
     path = weights_path(file, settings)
     try:
-        with path.open("rb", buffering=0) as opened:
+        with _open(path) as opened:
             here = os.fstat(opened.fileno())
             if file.size not in (None, here.st_size):
                 return "damaged"
@@ -136,7 +147,7 @@ def _ensure(
     path = weights_path(file, settings)
     state = weights_state(file, settings)
     if state == "damaged" and not replace:
-        raise _refusal(_verdict(file, settings), path)
+        raise _refusal(_verdict(file, settings))
     if state == "present":
         return path
 
@@ -230,13 +241,13 @@ def _source(file: WeightsFile, settings: Settings) -> str | Path:
 def _verdict(file: WeightsFile, settings: Settings) -> Verdict:
     path = weights_path(file, settings)
     try:
-        with path.open("rb", buffering=0) as opened:
+        with _open(path) as opened:
             mark = _mark(file, os.fstat(opened.fileno()))
             found = _digest(opened)
     except (FileNotFoundError, NotADirectoryError):
         return Verdict(file=file, path=path, state="absent")
     except OSError as error:
-        return Verdict(file=file, path=path, state="damaged", found=f"cannot be read: {error.strerror}")
+        return Verdict(file=file, path=path, state="damaged", reason=error.strerror or str(error))
     if found != file.sha256:
         with suppress(OSError):
             _proof(path).unlink()
@@ -245,11 +256,20 @@ def _verdict(file: WeightsFile, settings: Settings) -> Verdict:
     return Verdict(file=file, path=path, state="present", found=found)
 
 
-def _refusal(verdict: Verdict, path: Path) -> WeightsError:
+def _refusal(verdict: Verdict) -> WeightsError:
+    if verdict.reason:
+        return WeightsError(f"{str(verdict.path)!r} cannot be read: {verdict.reason}; correct or remove it.")
     return WeightsError(
-        f"{str(path)!r} is not what was published: its sha256 is {verdict.found} in place of "
+        f"{str(verdict.path)!r} is not what was published: its sha256 is {verdict.found} in place of "
         f"{verdict.file.sha256}; `sakuga models fetch` replaces it."
     )
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file; what is no file, and might make a reader wait for ever, is an error."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    return path.open("rb", buffering=0)
 
 
 def _digest(opened: IO[bytes]) -> str:
@@ -278,11 +298,6 @@ def _read_text(path: Path) -> str:
 
 
 def _keep_proof(path: Path, mark: str) -> None:
-    """Write it in one step; without it the file is only read again, so a folder that is read-only does."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
+    """Without it, or with half of it, the file is only read again, so a folder that is read-only does."""
     with suppress(OSError):
-        part.write_text(mark, encoding="utf-8")
-        part.replace(path)
-        return
-    with suppress(OSError):
-        part.unlink()
+        path.write_text(mark, encoding="utf-8")

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from sakuga.models.cards import DOWNLOADS
 from sakuga.models.registry import model_names
+from tests.app.test_terminal import in_terminal
 from tests.assets import ASSETS, REPOSITORY
 from tests.models import weights_server as servers
 from tests.models.weights_server import serve, until
@@ -205,6 +207,18 @@ def test_ctrl_c_stops_a_download_with_130_and_the_next_one_goes_on(home: Path, o
         server.answer = servers.ranged
         assert _run(home, "models", "fetch", ANIME, mirror=server.address)[0] == 0
         assert server.ranges == [None, f"bytes={len(data) // 2}-"]
+
+
+def test_a_person_sees_a_bar_with_bytes_and_then_where_the_file_is(
+    home: Path, official: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve((Path(official) / FILE).read_bytes()) as server:
+        server.pause = 0.02
+        monkeypatch.setenv("SAKUGA_MODEL_MIRROR", server.address)
+        code, shown = in_terminal(home, "models", "fetch", ANIME)
+    assert code == 0, shown
+    assert re.search(rf"{re.escape(FILE)} .*\d/2\.5 MB", shown)
+    assert str(home / "models" / FILE) in shown
 
 
 def test_the_documentation_names_every_model() -> None:

@@ -91,6 +91,16 @@ def test_threads_that_ask_at_once_share_one_download(settings: Settings, server:
     assert files(settings) == HERE
 
 
+def test_threads_that_ask_at_once_for_what_cannot_be_had_all_hear_why(
+    settings: Settings, server: WeightsServer
+) -> None:
+    server.data = bytes(len(DATA))
+    card = card_of(server.address)
+    errors = in_parallel(lambda: ensure_weights(card, settings), 3)
+    assert [type(error) for error in errors] == [WeightsError] * 3
+    assert files(settings) == set()
+
+
 def program(settings: Settings, url: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", FETCH, "net.pth", url, digest(DATA), str(len(DATA))],
@@ -247,6 +257,26 @@ def test_a_damaged_file_is_refused_until_it_is_fetched_again(
     assert digest(DATA) in str(refused.value)
     assert ensure_weights(card, settings, replace=True) == (path,)
     assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_refused(settings: Settings, make: Callable[[Path], None]) -> None:
+    settings.models_root.mkdir()
+    make(settings.models_root / "net.pth")
+    with pytest.raises(WeightsError, match="not a file"):
+        ensure_weights(card_of("http://never.invalid"), settings)
+    assert verify_weights(card_of(""), settings)[0].state == "damaged"
+
+
+def test_a_link_in_place_of_a_partial_file_is_not_followed(
+    settings: Settings, server: WeightsServer, tmp_path: Path
+) -> None:
+    (tmp_path / "precious").write_text("mine")
+    settings.models_root.mkdir()
+    part_of(settings).symlink_to(tmp_path / "precious")
+    with pytest.raises(OptionError):
+        ensure_weights(card_of(server.address), settings)
+    assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_proved_file_is_not_read_again_unless_it_has_changed(

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,12 +174,14 @@ def _start(handler: Handler) -> int | None:
 
 
 @contextmanager
-def serve(data: bytes, answer: Answer = ranged) -> Iterator[WeightsServer]:
+def serve(data: bytes, answer: Answer = ranged, tls: ssl.SSLContext | None = None) -> Iterator[WeightsServer]:
     """A server on a free port of this machine, for the time of the block."""
     weights = WeightsServer(data, answer)
     handler = type("BoundHandler", (Handler,), {"weights": weights})
     with Quiet(("127.0.0.1", 0), handler) as server:
-        weights.address = f"http://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        weights.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
