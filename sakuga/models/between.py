@@ -61,9 +61,9 @@ def check_rife(device: str = "auto") -> None:
             "The interpolation `rife` needs PyTorch; run `make models`, or: "
             "pip install -c constraints.txt 'sakuga[torch]'; `flow` needs nothing."
         )
-    from sakuga.models.rife import chosen_device
+    from sakuga.models.engines.choose import resolve_device
 
-    chosen_device(device)
+    resolve_device(device)
 
 
 def rife_digest() -> str:

@@ -8,102 +8,113 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sakuga.errors import MissingToolError, OutOfMemoryError, WeightsError
+from sakuga.errors import OutOfMemoryError, WeightsError
 from sakuga.media.info import Colour
 from sakuga.media.picture import Picture
 from sakuga.models.between import Between
+from sakuga.models.engines.choose import resolve_device
 from sakuga.models.engines.memory import device_errors
 from sakuga.models.networks.ifnet import MULTIPLE, IFNet, inference_state
 from sakuga.models.networks.state import read_state
 from sakuga.models.tensors import to_rgb
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture as the network takes it: padded, with its features, on the device.
+    """A picture as the network takes it: padded, with its features.
 
     Attributes:
         rgb: (1, 3, height, width) of the padded picture, fp32.
-        features: of the padded picture.
+        features: of the padded picture, on the same device.
         size: width and height without padding.
+        plain: whether the features were computed on the CPU in fp32.
     """
 
     rgb: Tensor
     features: Tensor
     size: tuple[int, int]
+    plain: bool
 
 
 class Rife:
     """The network, loaded on one device; several threads may use it at once.
 
-    It computes in fp16 on CUDA, where flow, mask and the places that are sampled stay fp32, and in fp32
-    elsewhere. What a GPU has no memory for, or what leaves the range of fp16, is computed on the CPU in fp32.
+    Flow, mask and the places that are sampled are fp32 whatever the precision of the convolutions. What a GPU
+    has no memory for, or what leaves the range of fp16, is computed on the CPU in fp32.
     """
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
+    def __init__(self, path: Path, device: str = "auto", precision: torch.dtype | None = None) -> None:
         """Load the network.
 
         Args:
             path: file of weights, as its authors publish it.
             device: `auto`, `cpu`, `cuda:0` and so on, or `mps`.
+            precision: of the convolutions; None is fp16 on CUDA and fp32 elsewhere.
 
         Raises:
             WeightsError: the file is damaged, of another network, or carries code.
             MissingToolError: there is no such device.
         """
-        self.device = chosen_device(device)
-        self._plain = _read(path)
-        self._net = self._plain
-        if self.device.type != "cpu":
-            kind = torch.float16 if self.device.type == "cuda" else torch.float32
-            self._net = copy.deepcopy(self._plain).to(self.device, kind)
+        self.device = torch.device(resolve_device(device).name)
+        precision = precision or (torch.float16 if self.device.type == "cuda" else torch.float32)
+        self._plain = self._net = _read(path)
+        if self.device.type != "cpu" or precision != torch.float32:
+            self._net = copy.deepcopy(self._plain).to(self.device, precision)
 
     def see(self, picture: Picture, colour: Colour) -> Seen:
         """A picture, whose samples mean what `colour` says, and its features.
 
         Raises:
-            OutOfMemoryError: the device has no room for it.
-            DeviceError: the device failed.
-        """
-        width, height = picture.width, picture.height
-        with device_errors(str(self.device)), torch.inference_mode():
-            rgb = to_rgb(picture, colour, self.device)
-            # not black: a border that stands still beside a moving picture would be motion
-            padded = functional.pad(rgb, (0, -width % MULTIPLE, 0, -height % MULTIPLE), "replicate")
-            return Seen(padded, self._net.encode(padded), (width, height))
-
-    def between(self, left: Seen, right: Seen, t: float) -> Between:
-        """How the picture at time `t`, from 0 (left) to 1 (right), is made of both.
-
-        Raises:
             OutOfMemoryError: not even the machine's own memory is enough.
             DeviceError: the device failed.
         """
-        flow, share = self._estimate(left, right, t)
+        try:
+            return self._see(self._net, self.device, picture, colour)
+        except OutOfMemoryError:
+            if self._net is self._plain:
+                raise
+        torch.cuda.empty_cache()
+        return self._see(self._plain, CPU, picture, colour)
+
+    def between(self, left: Seen, right: Seen, t: float) -> Between:
+        """How the picture at time `t`, from 0 (left) to 1 (right), is made of both; errors as for `see`."""
+        found = None
+        if not (left.plain or right.plain):
+            try:
+                found = self._estimate(self._net, self.device, left, right, t)
+            except OutOfMemoryError:
+                torch.cuda.empty_cache()
+        if found is None or not bool(torch.isfinite(found[0]).all()):
+            found = self._estimate(self._plain, CPU, self._as_plain(left), self._as_plain(right), t)
+        flow, share = found
         width, height = left.size
         ways = flow[0, :, :height, :width].permute(1, 2, 0).contiguous().numpy()
-        part = 1 - share[0, 0, :height, :width].numpy()
-        return Between(ways[..., :2], ways[..., 2:], part)
+        return Between(ways[..., :2], ways[..., 2:], 1 - share[0, 0, :height, :width].numpy())
 
-    def _estimate(self, left: Seen, right: Seen, t: float) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode():
-            if self.device.type != "cpu":
-                try:
-                    with device_errors(str(self.device)):
-                        pair = (left.features, right.features)
-                        flow, share = (part.cpu() for part in self._net(left.rgb, right.rgb, pair, t))
-                    if bool(torch.isfinite(flow).all()):
-                        return flow, share
-                except OutOfMemoryError:
-                    torch.cuda.empty_cache()
-            with device_errors("cpu"):
-                images = left.rgb.cpu(), right.rgb.cpu()
-                if self.device.type == "cpu":
-                    pair = (left.features, right.features)
-                else:
-                    pair = (self._plain.encode(images[0]), self._plain.encode(images[1]))
-                flow, share = self._plain(*images, pair, t)
-                return flow, share
+    def _see(self, net: IFNet, device: torch.device, picture: Picture, colour: Colour) -> Seen:
+        size = picture.width, picture.height
+        right, below = (-side % MULTIPLE for side in size)
+        with device_errors(str(device)), torch.inference_mode():
+            rgb = to_rgb(picture, colour, device)
+            # not black: a border that stands still beside a moving picture would be motion
+            padded = functional.pad(rgb, (0, right, 0, below), "replicate")
+            return Seen(padded, net.encode(padded), size, net is self._plain)
+
+    def _as_plain(self, seen: Seen) -> Seen:
+        if seen.plain:
+            return seen
+        with device_errors("cpu"), torch.inference_mode():
+            rgb = seen.rgb.cpu()
+            return Seen(rgb, self._plain.encode(rgb), seen.size, plain=True)
+
+    def _estimate(
+        self, net: IFNet, device: torch.device, left: Seen, right: Seen, t: float
+    ) -> tuple[Tensor, Tensor]:
+        with device_errors(str(device)), torch.inference_mode():
+            flow, share = net(left.rgb, right.rgb, (left.features, right.features), t)
+            return flow.cpu(), share.cpu()
 
 
 class Interpolator:
@@ -138,22 +149,6 @@ class Interpolator:
         self._kept = [*self._kept[-1:], (picture, seen)]
         self.computed += 1
         return seen
-
-
-def chosen_device(name: str) -> torch.device:
-    """The device of a name; `auto` is the first GPU there is, else the CPU.
-
-    Raises:
-        MissingToolError: there is no such device.
-    """
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        name = "cuda:0" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    device = torch.device(name)
-    there = {"cuda": (device.index or 0) < torch.cuda.device_count(), "mps": has_mps}
-    if not there.get(device.type, True):
-        raise MissingToolError(f"There is no device {name!r} here; leave `--device` out, or take `cpu`.")
-    return device
 
 
 def _read(path: Path) -> IFNet:

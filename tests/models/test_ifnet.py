@@ -12,11 +12,15 @@ import torch
 
 from sakuga.errors import WeightsError
 from sakuga.models.networks.ifnet import IFNet, inference_state, render, warp
-from sakuga.models.rife import Rife
+from sakuga.models.rife import Interpolator, Rife
+from tests.media.pictures import LIMITED, noise
 from tests.models import flownets
 
 NEAR = 2e-5
 """Pixels of flow and shares that fp32 sums may differ from double precision, through fifty layers."""
+
+HALF_NEAR = 0.05
+"""The same for convolutions in fp16: too little to be seen."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +103,34 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, change: str) -> 
         state["encode.cnn3.weight"] = torch.ones(16, 8, 4, 4)
     with pytest.raises(WeightsError, match=r"RIFE 4\.25"):
         Rife(flownets.save_flownet(tmp_path / "flownet.pkl", state), "cpu")
+
+
+def test_half_precision_keeps_flow_and_mask(tmp_path: Path) -> None:
+    path = flownets.save_flownet(tmp_path / "flownet.pkl", flownets.random_state(6))
+    left, right = noise(1, (96, 64)), noise(2, (96, 64))
+    full, half = (
+        Interpolator(Rife(path, "cpu", precision), LIMITED).between(left, right, 0.4)
+        for precision in (torch.float32, torch.float16)
+    )
+    assert not np.array_equal(full.to_left, half.to_left), "fp16 was not used"
+    assert np.abs(full.to_left - half.to_left).max() < HALF_NEAR
+    assert np.abs(full.to_right - half.to_right).max() < HALF_NEAR
+    assert np.abs(full.share - half.share).max() < HALF_NEAR
+
+
+def test_what_half_precision_cannot_hold_is_computed_in_full(tmp_path: Path) -> None:
+    state = flownets.random_state(6)
+    state["block2.conv0.0.0.weight"] *= 1e6
+    state["block2.conv0.1.0.weight"] *= 1e-6
+    path = flownets.save_flownet(tmp_path / "flownet.pkl", state)
+    left, right = noise(1, (48, 40)), noise(2, (48, 40))
+    full, half = (
+        Interpolator(Rife(path, "cpu", precision), LIMITED).between(left, right, 0.4)
+        for precision in (torch.float32, torch.float16)
+    )
+    assert np.isfinite(full.to_left).all()
+    assert np.array_equal(full.to_left, half.to_left)
+    assert np.array_equal(full.share, half.share)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
