@@ -6,6 +6,7 @@ import json
 from sakuga import ENGINE_VERSION
 from sakuga.enhance.chunk import mean_rate
 from sakuga.enhance.colours import film_colour, is_tonemapped, result_colour
+from sakuga.enhance.near import NEAR_GROUP
 from sakuga.enhance.plan import Chunk, Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.deinterlace import CONTEXT
@@ -89,6 +90,9 @@ def _option_part(info: MediaInfo, plan: Plan, chunk: Chunk, spec: EnhanceSpec) -
     options = spec.pixel_part()
     del options["model"], options["bit_depth"]
     options["tonemap"] = is_tonemapped(info.video, spec)
+    if spec.reuse == "near":
+        # where in the chunk results begin anew
+        options["near"] = [NEAR_GROUP, chunk.film_first % NEAR_GROUP]
     if not any(plan.weight[chunk.first : chunk.end]):
         options["interpolation"] = "nearest"
     elif spec.interpolation == "rife":
