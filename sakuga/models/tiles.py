@@ -79,7 +79,12 @@ def cores(area: Rect, halo: int, size: Size, pixels: int) -> list[Rect]:
 
 
 def exact_tiles(
-    areas: Sequence[Rect], halo: int, size: Size, budget: Budget, compute: Callable[[Rect], Result]
+    areas: Sequence[Rect],
+    halo: int,
+    size: Size,
+    budget: Budget,
+    compute: Callable[[Rect], Result],
+    shrink: int = 1,
 ) -> Iterator[tuple[Rect, Result]]:
     """Compute areas in tiles one by one; a tile that finds no room is cut smaller.
 
@@ -89,11 +94,16 @@ def exact_tiles(
         size: width and height of the source.
         budget: source pixels that are computed at once.
         compute: makes the result of a core; it adds the halo itself.
+        shrink: how much smaller than the budget a tile must be, as a later pass sees it so much larger.
 
     Raises:
         OutOfMemoryError: the smallest tile finds no room.
     """
-    waiting = [core for area in reversed(areas) for core in reversed(cores(area, halo, size, budget.pixels))]
+    waiting = [
+        core
+        for area in reversed(areas)
+        for core in reversed(cores(area, halo, size, budget.pixels // shrink))
+    ]
     while waiting:
         core = waiting.pop()
         try:
@@ -102,8 +112,8 @@ def exact_tiles(
             if max(core.width, core.height) <= SMALLEST:
                 raise
             tile = grown(core, halo, size)
-            budget.halve(tile.width * tile.height)
-            pieces = cores(core, halo, size, budget.pixels)
+            budget.halve(tile.width * tile.height * shrink)
+            pieces = cores(core, halo, size, budget.pixels // shrink)
             waiting += reversed(pieces if len(pieces) > 1 else _halves(core))
             continue
         yield core, result
@@ -137,6 +147,11 @@ def blended_bands(
         end = (rows[number + 1][0] - top) * scale if number + 1 < len(rows) else band.shape[2]
         yield top * scale, band[:, :, :end]
         carried = band[:, :, end:].clone()
+
+
+def smallest_blend() -> int:
+    """Pixels of the smallest tile that can be blended."""
+    return (2 * OVERLAP + SMALLEST) ** 2
 
 
 def pad_to_multiple(rgb: Tensor, multiple: int) -> Tensor:

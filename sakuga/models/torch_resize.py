@@ -34,19 +34,23 @@ class Phases:
 @lru_cache(maxsize=64)
 def phases_of(axis: Axis) -> Phases:
     """The periodic taps of an axis; weights of a sample sum to 1."""
-    widen = max(axis.step, Fraction(1))
-    support = RADIUS[axis.kernel] * widen
+    widen, radius = max(axis.step, Fraction(1)), support(axis)
     first, weights = [], []
     for phase in range(axis.step.denominator):
         position = axis.first + phase * axis.step
-        begin = ceil(position - support)
-        taps = range(begin, floor(position + support) + 1)
+        begin = ceil(position - radius)
+        taps = range(begin, floor(position + radius) + 1)
         values = kernel_weights(axis.kernel, np.array([float((tap - position) / widen) for tap in taps]))
         used = np.flatnonzero(np.abs(values) > NOTHING)
         values = values[used[0] : used[-1] + 1]
         first.append(begin + int(used[0]))
         weights.append(tuple((values / values.sum()).tolist()))
     return Phases(axis.step.numerator, tuple(first), tuple(weights))
+
+
+def support(axis: Axis) -> Fraction:
+    """How far from an output sample its outermost input samples are, in input samples."""
+    return Fraction(0) if axis.identity else RADIUS[axis.kernel] * max(axis.step, Fraction(1))
 
 
 def reach(axis: Axis, begin: int, end: int) -> tuple[int, int]:
@@ -82,14 +86,13 @@ def _reach(axis: Axis, begin: int, end: int) -> tuple[int, int]:
     taps = phases_of(axis)
     count = len(taps.first)
     if count > FEW:
-        ends = [_tap(taps, place) for place in (begin, end - 1)]
-        # the first tap of a phase grows with the phase, and so does the last, but for a zero left out
-        longest = max(len(weights) for weights in taps.weights)
-        return ends[0] - 1, ends[1] + longest + 1
-    first, last = begin // count, (end - 1) // count
-    low = min(taps.first) + first * taps.stride
+        # not by the taps: a sample that lies on an input sample has one, its neighbours have more
+        first, last = axis.first + begin * axis.step, axis.first + (end - 1) * axis.step
+        return ceil(first - support(axis)), floor(last + support(axis)) + 1
+    begin, end = begin // count, (end - 1) // count
+    low = min(taps.first) + begin * taps.stride
     high = max(tap + len(weights) for tap, weights in zip(taps.first, taps.weights, strict=True))
-    return low, high + last * taps.stride
+    return low, high + end * taps.stride
 
 
 def _tap(taps: Phases, place: int) -> int:
