@@ -3,18 +3,29 @@
 import argparse
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-from benchmarks import memory, pipeline_cost, plan_time, whole_job
 from benchmarks.machine import here
 
 PAGE = Path("docs/performance.md")
-ALL: dict[str, Callable[[], str]] = {
-    "plan_time": plan_time.measure,
-    "pipeline_cost": pipeline_cost.measure,
-    "whole_job": whole_job.measure,
-    "memory": memory.measure,
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "pipeline": {
+        "plan_time": ("plan_time", "measure"),
+        "pipeline_cost": ("pipeline_cost", "measure"),
+        "whole_job": ("whole_job", "measure"),
+        "memory": ("memory", "measure"),
+    },
+    "models": {
+        "networks": ("networks", "measure"),
+        "parity": ("networks", "measure_parity"),
+        "reuse": ("reuse", "measure"),
+        "reference_job": ("reference_job", "measure"),
+    },
 }
+"""Modules and their functions; those of `models` import PyTorch, so that each is imported when it is run."""
+
+ALL = {name: place for group in GROUPS.values() for name, place in group.items()}
 
 
 def written(page: str, name: str, text: str) -> str:
@@ -23,17 +34,25 @@ def written(page: str, name: str, text: str) -> str:
     return block.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
 
 
+def measure(name: str) -> str:
+    """The table of one benchmark."""
+    module, function = ALL[name]
+    run: Callable[[], str] = getattr(import_module(f"benchmarks.{module}"), function)
+    return run()
+
+
 def main() -> None:
     """Measure what was asked for, print the tables, and write them into the docs with `--write`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}; all without")
+    known = (*GROUPS, *ALL)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; pipeline without")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE}")
     given = parser.parse_args()
-    unknown = set(given.names) - ALL.keys()
+    unknown = set(given.names) - set(known)
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(ALL)}")
-    for name in given.names or ALL:
-        text = f"{ALL[name]()}\n\n{here()}"
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    for name in (each for asked in given.names or ["pipeline"] for each in GROUPS.get(asked, {asked: ()})):
+        text = f"{measure(name)}\n\n{here()}"
         print(f"\n## {name}\n\n{text}", flush=True)
         if given.write:
             PAGE.write_text(written(PAGE.read_text(), name, text))
