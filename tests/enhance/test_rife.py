@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 
 from sakuga.enhance.chunk import enhance_chunk
 from sakuga.enhance.interpolate import FilmFrame, Mixer, blend, is_held
-from sakuga.enhance.plan import WEIGHTS
+from sakuga.enhance.plan import WEIGHTS, Plan
 from sakuga.enhance.planner import make_plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import DownloadError, MissingToolError, WeightsError
-from sakuga.media.info import PixelLayout
+from sakuga.media.info import MediaInfo, PixelLayout
+from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture, Plane
 from sakuga.media.probe import probe
 from sakuga.media.timing import progressive_track
@@ -231,35 +233,43 @@ def test_the_number_of_threads_changes_no_bit(random: Rife) -> None:
         assert alone.same_as(mixer(random).mix(frames[0], frames[1], HALF))
 
 
+def planned(path: Path, **options: Any) -> tuple[tuple[Path, MediaInfo, PacketIndex, Plan], EnhanceSpec]:  # noqa: ANN401 - any option
+    """The first arguments of a chunk's job, and the job, for a clip."""
+    spec = EnhanceSpec(interpolation="rife", quality=0, preset="ultrafast", model="lanczos", **options)
+    probed = probe(path, Settings().limits)
+    track = progressive_track(probed.info.video, probed.packets)
+    plan = make_plan(probed.info, probed.packets, track, spec, Settings().limits)
+    return (path, probed.info, probed.packets, plan), spec
+
+
 def test_chunks_of_any_length_give_the_frames_of_one_chunk(random: Rife, tmp_path: Path) -> None:
     path = make_clip(tmp_path / "clip.mp4", frames=12, size=SIZE, options={"crf": "12"})
-    settings = Settings()
-    probed = probe(path, settings.limits)
-    jobs: list[list[NDArray[np.uint8]]] = []
-    for length in (100, 0.2):
-        spec = EnhanceSpec(
-            fps=Fraction(60),
-            interpolation="rife",
-            chunk_seconds=length,
-            quality=0,
-            preset="ultrafast",
-            model="lanczos",
-        )
-        track = progressive_track(probed.info.video, probed.packets)
-        plan = make_plan(probed.info, probed.packets, track, spec, settings.limits)
-        frames = []
-        for chunk in plan.chunks:
+    results: list[list[NDArray[np.uint8]]] = []
+    for length, chunks in ((100, 1), (0.2, 3)):
+        job, spec = planned(path, fps=Fraction(60), chunk_seconds=length)
+        assert len(job[-1].chunks) == chunks
+        results.append([])
+        for chunk in job[-1].chunks:
             output = tmp_path / f"{length}-{chunk.index}.mp4"
-            finder = Interpolator(random, probed.info.video.colour)
-            enhance_chunk(
-                path, probed.info, probed.packets, plan, chunk, spec, output, settings=settings, finder=finder
-            )
-            frames += frames_of(output)
-        assert len(frames) == len(plan.times) == 30
-        assert len(plan.chunks) > 1 or length == 100
-        jobs.append(frames)
-    for parts in jobs[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(jobs[0], parts, strict=True))
+            finder = Interpolator(random, job[1].video.colour)
+            enhance_chunk(*job, chunk, spec, output, settings=Settings(), finder=finder)
+            results[-1] += frames_of(output)
+        assert len(results[-1]) == len(job[-1].times) == 30
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_only_chunks_that_mix_frames_need_weights(tmp_path: Path) -> None:
+    path, output = make_clip(tmp_path / "clip.mp4", frames=6, size=SIZE), tmp_path / "out" / "chunk.mp4"
+    output.parent.mkdir()
+    (tmp_path / "mirror").mkdir()
+    settings = Settings(model_mirror=str(tmp_path / "mirror"), models=tmp_path / "models")
+    job, spec = planned(path, fps=Fraction(60))
+    with pytest.raises(DownloadError, match=RIFE.weights[0].name):
+        enhance_chunk(*job, job[-1].chunks[0], spec, output, settings=settings)
+    assert list(output.parent.iterdir()) == []
+    job, spec = planned(path, fps=Fraction(12))
+    enhance_chunk(*job, job[-1].chunks[0], spec, output, settings=settings)
+    assert len(frames_of(output)) == 3
 
 
 def test_a_device_that_is_not_here_is_refused_before_any_work() -> None:
