@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sakuga.enhance.reuse import EXACT_AUDITS, KEPT, LONGEST_PAUSE, TRIES, Reuse, ReuseMode
+from sakuga.enhance.spec import EnhanceSpec
 from sakuga.enhance.upscaling import Upscaling
 from sakuga.errors import ContractError
 from sakuga.media.info import ChromaFormat
 from sakuga.media.picture import Picture
 from sakuga.models.lanczos import Lanczos
+from tests.clips import Rgb
 from tests.enhance.convolver import Convolver
+from tests.enhance.test_chunk import frames_of, source_at
 from tests.media.pictures import LIMITED, noise
 
 SIZE = (80, 64)
@@ -137,6 +141,17 @@ def test_results_are_those_of_no_reuse_whatever_changes(
     assert all_equal(results, wholes(pictures))
 
 
+@pytest.mark.parametrize("chroma", ["gray", "420"])
+def test_a_changed_pixel_is_seen_as_far_as_it_reaches_wherever_it_is(chroma: ChromaFormat) -> None:
+    still = noise(5, (141, 99), chroma)
+    first = painted(still, 120, 80, 1, 1, 255)
+    for place in range(32):
+        pictures = [still, first, painted(still, 30 + place, 20 + place, 1, 1, 255)]
+        reuse, results = run(pictures, Convolver(3))
+        assert reuse.counts.partial == 1
+        assert all_equal(results, wholes(pictures, 3))
+
+
 def test_a_flash_between_two_frames_of_a_scene_costs_one_frame() -> None:
     still = noise(1, (320, 192))
     flash = Picture(tuple(np.full_like(plane, 235) for plane in still.planes), still.layout)
@@ -187,6 +202,13 @@ def test_parts_that_go_wrong_later_are_found_by_the_next_audit() -> None:
         run(pictures, Convolver(wrong=2, wrong_from=5))
 
 
+def winking(number: int, width: int, height: int) -> Rgb:
+    """A still but for one square, which is another one in each frame."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    image[64:72, 64:72] = (number, 255 - number, 2 * number % 256)
+    return image
+
+
 class Refusing(Convolver):
     """Fails at parts."""
 
@@ -197,3 +219,21 @@ class Refusing(Convolver):
 def test_an_error_in_a_part_comes_out_and_nothing_waits_for_ever() -> None:
     with pytest.raises(ValueError, match="no part today"):
         run(talking(20, letters("a")[0]), Refusing())
+
+
+def test_a_chunk_with_wrong_parts_is_made_again_of_whole_pictures(tmp_path: Path) -> None:
+    source = source_at(tmp_path / "clip.mkv", frames=130, size=(160, 128), draw=winking, options={"qp": "0"})
+    spec = EnhanceSpec(model="lanczos", quality=0, preset="ultrafast", chunk_seconds=100)
+    plan = source.plan(spec)
+    frames, results = [], []
+    for name, upscaler in (("right", Convolver()), ("wrong", Convolver(wrong=2, wrong_from=5))):
+        output = tmp_path / f"{name}.mp4"
+        results.append(source.enhance(spec, plan, plan.chunks[0], output, upscaler=upscaler))
+        frames.append(frames_of(output))
+    right, wrong = results
+    assert all(np.array_equal(a, b) for a, b in zip(*frames, strict=True))
+    assert (right.partial + right.computed, right.audits, right.regions_off) == (130, 2, "")
+    assert right.use == Convolver().use
+    assert right.pixels < right.all_pixels / 2
+    assert (wrong.partial, wrong.computed, wrong.frames) == (0, 130, 130)
+    assert "differ from the whole" in wrong.regions_off
