@@ -13,13 +13,13 @@ from torch import Tensor
 from sakuga.errors import OutOfMemoryError
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture, Plane
-from sakuga.media.resize import chroma_axes, luma_axes
 from sakuga.models.base import EngineUse, Rect
 from sakuga.models.cores import on_one_core
 from sakuga.models.engines.base import Engine
 from sakuga.models.engines.memory import device_errors, pixels_that_fit
 from sakuga.models.networks.base import SuperResolver
-from sakuga.models.tensors import ResultForm, to_rgb, write_part
+from sakuga.models.parts import finished_part, owned, resampling_reach
+from sakuga.models.tensors import ResultForm, fetched, to_rgb, write_part
 from sakuga.models.tiles import (
     Budget,
     Size,
@@ -29,7 +29,6 @@ from sakuga.models.tiles import (
     pad_to_multiple,
     smallest_blend,
 )
-from sakuga.models.torch_resize import support
 
 Result = TypeVar("Result")
 
@@ -125,7 +124,7 @@ class NeuralUpscaler:
         passes = self._passes(source, size)
         factor: int = self._scale**passes
         reach = sum(Fraction(self._radius, self._scale**number) for number in range(passes))
-        ends = _ends(source, (source[0] * factor, source[1] * factor), size)
+        ends = resampling_reach(source, (source[0] * factor, source[1] * factor), size)
         return (CHROMA_REACH if picture.layout.chroma in ("420", "422") else 0) + ceil(reach + ends)
 
     def upscale_regions(
@@ -204,7 +203,7 @@ class NeuralUpscaler:
     def _overhang(self, task: _Task) -> int:
         """Source pixels beyond a tile's core, but for its halo, that resampling and further passes see."""
         later = sum(Fraction(task.halo, self._scale**number) for number in range(1, task.passes))
-        return ceil(_ends(task.source, task.form.network, task.form.size) + later)
+        return ceil(resampling_reach(task.source, task.form.network, task.form.size) + later)
 
     def _part(self, task: _Task, need: Rect) -> tuple[Tensor, tuple[int, int]]:
         """A part of the network's picture and where it begins; it may hold more than `need`."""
@@ -268,12 +267,14 @@ class NeuralUpscaler:
         for first, band in bands:
             held = band if held is None else torch.cat([held, band], 2)
             bottom = first + band.shape[2]
-            part = _finished(task.form, done, bottom)
+            part = finished_part(task.form, done, bottom)
             if part.height:
                 self._write(task.form, held, (0, top), part, planes)
                 done = part.bottom
             if done < task.form.size[1]:
-                next_top = task.form.needed(Rect(0, done, task.form.size[0], done + 1)).top
+                # two rows: the chroma of the second may reach higher than the luma of the first
+                width, height = task.form.size
+                next_top = task.form.needed(Rect(0, done, width, min(done + 2, height))).top
                 held, top = held[:, :, next_top - top :], next_top
 
     def _run(self, rgb: Tensor) -> Tensor:
@@ -292,43 +293,6 @@ class NeuralUpscaler:
             write_part(plane, values, box)
 
 
-def _ends(source: Size, network: Size, size: Size) -> Fraction:
-    """How far the resampling to `size` sees, in source pixels, with the widest chroma that a layout has."""
-    pixel = max(Fraction(before, after) for before, after in zip(source, size, strict=True))
-    found = Fraction(0)
-    for axis, side in zip(luma_axes(network, size), source[::-1], strict=True):
-        found = max(found, support(axis) * Fraction(side, axis.size_in))
-    for axis, side in zip(chroma_axes(network, size, "444", "420", "left"), source[::-1], strict=True):
-        # a chroma sample may be a pixel of the result away from the luma sample that it goes with
-        found = max(found, support(axis) * Fraction(side, axis.size_in) + pixel)
-    return found
-
-
-def owned(core: Rect, source: Size, size: Size) -> Rect:
-    """The luma samples of a result whose centres are in an area of the source."""
-    across, down = Fraction(size[0], source[0]), Fraction(size[1], source[1])
-    half = Fraction(1, 2)
-    return Rect(
-        ceil(core.left * across - half),
-        ceil(core.top * down - half),
-        ceil(core.right * across - half),
-        ceil(core.bottom * down - half),
-    )
-
-
-def fetched(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Tensors on the host; of a GPU's work, waits only for what was queued before."""
-    if not tensors or tensors[0].device.type != "cuda":
-        return tuple(tensor.cpu() for tensor in tensors)
-    host = tuple(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors)
-    for here, there in zip(host, tensors, strict=True):
-        here.copy_(there, non_blocking=True)
-    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    done.record(torch.cuda.current_stream(tensors[0].device))
-    done.synchronize()
-    return host
-
-
 def _room(engine: Engine, network: SuperResolver) -> int:
     room = pixels_that_fit(engine, network)
     exact = network.radius is not None
@@ -341,17 +305,3 @@ def _planes(size: Size, layout: PixelLayout) -> tuple[Plane, ...]:
     shapes = [size] if layout.chroma == "gray" else [size, *[layout.chroma_size(*size)] * 2]
     dtype = np.uint8 if layout.depth == 8 else np.uint16
     return tuple(np.zeros(shape[::-1], dtype) for shape in shapes)
-
-
-def _finished(form: ResultForm, begin: int, bottom: int) -> Rect:
-    """Rows of the result from `begin` on that need no row of the network's picture from `bottom` on."""
-    width, height = form.size
-    low, high = begin, height
-    while low < high:
-        middle = (low + high + 1) // 2
-        # an even row has chroma with it, which may reach farther than the odd one below
-        if form.needed(Rect(0, begin, width, middle)).bottom <= bottom:
-            low = middle
-        else:
-            high = middle - 1
-    return Rect(0, begin, width, low)

@@ -166,6 +166,19 @@ def write_part(plane: Plane, codes: Tensor, part: Rect) -> None:
     whole[part.top : part.bottom, part.left : part.right] = codes.to("cpu")
 
 
+def fetched(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Tensors on the host; of a GPU's work, waits only for what was queued before."""
+    if not tensors or tensors[0].device.type != "cuda":
+        return tuple(tensor.cpu() for tensor in tensors)
+    host = tuple(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors)
+    for here, there in zip(host, tensors, strict=True):
+        here.copy_(there, non_blocking=True)
+    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    done.record(torch.cuda.current_stream(tensors[0].device))
+    done.synchronize()
+    return host
+
+
 def _samples(picture: Picture, number: int, part: Rect, colour: Colour, device: torch.device) -> Tensor:
     """A part of a plane in fp32: luma from 0 to 1, chroma from -1/2 to 1/2."""
     plane = picture.planes[number][part.top : part.bottom, part.left : part.right]

@@ -17,7 +17,8 @@ from tests.media.pictures import LIMITED, noise
 torch = pytest.importorskip("torch")
 
 from sakuga.models.networks.base import SuperResolver  # noqa: E402
-from sakuga.models.neural import NeuralUpscaler, owned  # noqa: E402
+from sakuga.models.neural import NeuralUpscaler  # noqa: E402
+from sakuga.models.parts import owned  # noqa: E402
 from sakuga.models.tiles import OVERLAP  # noqa: E402
 from tests.models.networks import Identity, PlainEngine, Tiny  # noqa: E402
 
@@ -283,6 +284,23 @@ def test_the_seam_is_bounded_where_a_network_sees_farther_than_its_overlap() -> 
     most, mean = WIDE_SEAM
     assert 0 < largest(blended, whole) <= most
     assert np.abs(blended.planes[0].astype(float) - whole.planes[0]).mean() <= mean
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    size=st.tuples(st.integers(1, 200), st.integers(90, 240)),
+    wanted=st.tuples(st.integers(1, 60), st.integers(1, 480)),
+    scale=st.sampled_from([1, 2]),
+    siting=st.sampled_from(["left", "topleft", "bottom"]),
+)
+def test_blended_rows_of_tiles_join_at_every_size(
+    size: tuple[int, int], wanted: tuple[int, int], scale: int, siting: str
+) -> None:
+    colour = LIMITED.model_copy(update={"siting": siting})
+    network, picture = Identity(scale, radius=None), noise(15, size)
+    whole = upscaler(network).upscale(picture, wanted, YUV420P10, colour)
+    blended = upscaler(network, (3 * OVERLAP) ** 2).upscale(picture, wanted, YUV420P10, colour)
+    assert largest(blended, whole) <= 1
 
 
 def test_a_flat_picture_stays_flat_through_blended_tiles() -> None:

@@ -263,3 +263,20 @@ def test_ten_bits_are_rounded_and_not_dithered() -> None:
     grey = torch.full((1, 3, 8, 8), (400.4 - 64) / 876)
     form = ResultForm((8, 8), (8, 8), layout("gray", 10), LIMITED, False)
     assert set(result_of(form, grey).planes[0].ravel().tolist()) == {400}
+
+
+@settings(deadline=None)
+@given(
+    network=st.integers(1, 400),
+    height=st.integers(1, 120),
+    begin=st.floats(0, 1),
+    siting=st.sampled_from(SITINGS),
+)
+def test_the_rows_that_follow_need_nothing_above_what_the_first_two_need(
+    network: int, height: int, begin: float, siting: str
+) -> None:
+    colour = Colour(**(LIMITED.model_dump() | {"siting": siting}))
+    form = ResultForm((8, network), (8, height), layout("420"), colour, False)
+    first = min(int(begin * height), height - 1)
+    two = form.needed(Rect(0, first, 8, min(first + 2, height)))
+    assert form.needed(Rect(0, first, 8, height)).top >= two.top
