@@ -32,11 +32,12 @@ class Tiny(SuperResolver):
 
     def __init__(self, scale: int = 2, multiple: int = 1, exact: bool = True, wide: bool = False) -> None:
         super().__init__()
-        torch.manual_seed(1)
         self.scale, self.multiple, self.radius = scale, multiple, (17 if wide else 3) if exact else None
-        apart = 8 if wide else 1
-        self.first = nn.Conv2d(3, 8, 3, padding=1)
-        self.second = nn.Conv2d(8, 3 * scale**2, 5, padding=2 * apart, dilation=apart)
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            apart = 8 if wide else 1
+            self.first = nn.Conv2d(3, 8, 3, padding=1)
+            self.second = nn.Conv2d(8, 3 * scale**2, 5, padding=2 * apart, dilation=apart)
         self.requires_grad_(False)
 
     def trunk(self, rgb: Tensor) -> Tensor:

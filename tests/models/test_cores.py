@@ -1,0 +1,27 @@
+"""Conversions stay on one core, and nothing else loses its cores by that."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sakuga.models.cores import THREADS, on_one_core  # noqa: E402
+
+
+def test_work_is_done_on_one_core_by_every_thread() -> None:
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        counts = list(pool.map(lambda _: on_one_core(torch.get_num_threads), range(8 * THREADS)))
+    assert set(counts) == {1}
+
+
+def test_other_threads_old_and_new_keep_their_cores() -> None:
+    before = torch.get_num_threads()
+    on_one_core(lambda: torch.ones(8).sum())
+    with ThreadPoolExecutor(1) as pool:
+        assert (torch.get_num_threads(), pool.submit(torch.get_num_threads).result()) == (before, before)
+
+
+def test_an_error_comes_to_the_caller() -> None:
+    with pytest.raises(ZeroDivisionError):
+        on_one_core(lambda: 1 // 0)
