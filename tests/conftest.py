@@ -23,6 +23,17 @@ os.environ.update(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where networks run: those tests run on that device too."""
+    parser.addoption("--device", default="cpu", help="also run engines on this device: cpu, cuda:0, mps")
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig: pytest.Config) -> str:
+    """The device that networks are tested on."""
+    return str(pytestconfig.getoption("--device"))
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """A real Prefect server for the tests that run flows."""

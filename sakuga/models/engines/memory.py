@@ -1,7 +1,9 @@
 """How much memory there is, how much a picture needs, and what an error says about it."""
 
 import copy
+import ctypes
 import os
+import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -236,6 +238,14 @@ def device_errors(name: str) -> Iterator[None]:
                 f"{name} failed ({said}); try again, or choose another device, such as cpu."
             ) from error
         raise
+
+
+def trim_host_memory() -> None:
+    """Give back what was freed: glibc keeps it in small pieces, and weights are such pieces."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

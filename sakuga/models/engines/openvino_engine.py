@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sakuga.errors import OptionError, SakugaError
 from sakuga.models.base import EngineUse
-from sakuga.models.engines.memory import device_errors
+from sakuga.models.engines.memory import device_errors, trim_host_memory
 from sakuga.models.engines.openvino_module import load_openvino
 from sakuga.models.engines.parity import parity, probe
 from sakuga.models.networks.base import SuperResolver
@@ -77,6 +77,7 @@ class OpenVinoEngine:
         while not self._requests.empty():
             self._requests.get_nowait()
         del self._skip
+        trim_host_memory()
 
 
 def _infer(ov: Any, requests: "queue.LifoQueue[Any]", rgb: Tensor, scale: int) -> Tensor:  # noqa: ANN401

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sakuga.models.base import EngineUse
-from sakuga.models.engines.memory import device_errors
+from sakuga.models.engines.memory import device_errors, trim_host_memory
 from sakuga.models.engines.replay import Replays, Run
 from sakuga.models.networks.base import SuperResolver
 
@@ -69,6 +69,7 @@ class TorchEngine:
                 self._cuda.close()
         if self.device.type == "mps":
             torch.mps.empty_cache()
+        trim_host_memory()
 
     def _forward(self, rgb: Tensor) -> Tensor:
         network = self._network
