@@ -50,6 +50,8 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "mps": ("fp32", "fp16"),
     "cpu": ("fp32", "bf16"),
 }
+GIVEN = 4
+"""Pictures that the device is given before it is waited for."""
 
 
 def network_table(device: str, extent: Extent, names: Sequence[str]) -> str:
@@ -100,7 +102,7 @@ def _rows(
         done = None if alone is None else alone * work * pixels
         rows.append(
             (
-                *(weights.shown, precision, f"{size[0]}x{size[1]}", _shown(alone)),
+                *(weights.shown, _used(engine, precision), f"{size[0]}x{size[1]}", _shown(alone)),
                 *(
                     "" if done is None else f"{done / 1e12:.2f}",
                     "" if done is None else f"{done / ceiling:.0%}",
@@ -110,6 +112,11 @@ def _rows(
         )
     engine.close()
     return rows
+
+
+def _used(engine: Engine, asked: str) -> str:
+    used = engine.use.precision
+    return used if used == asked else f"{asked}, fell back to {used}"
 
 
 def _parity(network: SuperResolver, engine: Engine) -> str:
@@ -122,7 +129,13 @@ def _parity(network: SuperResolver, engine: Engine) -> str:
 def _network_speed(engine: Engine, rgb: Tensor, seconds: float) -> float:
     """Whole pictures per second, tensors on the device."""
     device = str(engine.device)
-    return _rate(lambda: engine.run(rgb), 1, seconds, lambda: wait_for(device))
+
+    def work() -> None:
+        for _ in range(GIVEN):
+            engine.run(rgb)
+        wait_for(device)
+
+    return _rate(work, GIVEN, seconds)
 
 
 def _picture_speed(upscaler: NeuralUpscaler, size: Size, scale: int, seconds: float) -> float:
@@ -131,12 +144,10 @@ def _picture_speed(upscaler: NeuralUpscaler, size: Size, scale: int, seconds: fl
     work = partial(upscaler.upscale, size=larger, layout=LAYOUT, colour=SD)
     at_once = upscaler.parallel
     with ThreadPoolExecutor(at_once) as threads:
-        return _rate(lambda: list(threads.map(work, [picture] * 2 * at_once)), 2 * at_once, seconds, None)
+        return _rate(lambda: list(threads.map(work, [picture] * 2 * at_once)), 2 * at_once, seconds)
 
 
-def _rate(
-    work: Callable[[], object], pictures: int, seconds: float, wait: Callable[[], None] | None
-) -> float:
+def _rate(work: Callable[[], object], pictures: int, seconds: float) -> float:
     """Pictures per second of work that is done again and again, after three times that do not count."""
     for _ in range(3):
         work()
@@ -144,8 +155,6 @@ def _rate(
     while not done or perf_counter() - begun < seconds:
         work()
         done += pictures
-        if wait:
-            wait()
     return done / (perf_counter() - begun)
 
 

@@ -15,6 +15,9 @@ CHILD = Path(__file__).with_name("reference_child.py")
 IMPORTED = ("torch", "numpy", "opencv-python-headless", "scipy", "requests", "tqdm", "pyyaml")
 """What the package imports on the way to its upscaler; for torchvision the child has a stand-in."""
 
+READY = "ready"
+"""File that is written when everything is installed."""
+
 BUILD = ("setuptools", "wheel")
 OFFICIAL = ("basicsr", "realesrgan")
 """Installed without what they ask for: GFPGAN, facexlib, TensorBoard and torchvision do not upscale."""
@@ -26,18 +29,27 @@ def reference_python() -> Path:
     Raises:
         RuntimeError: it could not be made; the message is pip's.
     """
-    mark = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "sakuga-benchmarks" / f"reference-{mark}"
-    python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists():
+    folder = _folder()
+    python = folder / "bin" / "python"
+    if not reference_is_ready():
         _run(sys.executable, "-m", "venv", "--clear", str(folder))
         pip = (str(python), "-m", "pip", "install", "--quiet", "--constraint", str(PINS))
         _run(*pip, *BUILD, *IMPORTED)
         # their packages were written for tools that make a build environment without pins
         _run(*pip, "--no-deps", "--no-build-isolation", *OFFICIAL)
-        ready.touch()
+        (folder / READY).touch()
     return python
+
+
+def reference_is_ready() -> bool:
+    """Whether the environment has been made."""
+    return (_folder() / READY).exists()
+
+
+def _folder() -> Path:
+    mark = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "sakuga-benchmarks" / f"reference-{mark}"
 
 
 def ask_reference(task: dict[str, Any]) -> dict[str, Any]:

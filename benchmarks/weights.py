@@ -14,7 +14,8 @@ ALSO = {"realesr-general-x4v3": ("realesr-general-x4v3.ncnn-fp16.pth",)}
 """Files of other people that hold the same network, rounded."""
 
 SMALL = 0.05
-"""Standard deviation of random weights: results stay in the range of pictures."""
+"""Standard deviation of random weights that are not a convolution's, and of the results: half precision is
+watched, and would be given up for values far outside of a picture's."""
 
 NAMES = tuple(card.name for card in CARDS)
 
@@ -52,8 +53,16 @@ def weights_of(name: str, folder: Path) -> Weights:
 
 
 def _random_weights(name: str, path: Path) -> Path:
+    tensors = OFFICIAL[name]().state_dict()
     torch.manual_seed(0)
-    state = {key: torch.randn_like(tensor) * SMALL for key, tensor in OFFICIAL[name]().state_dict().items()}
+    state = {key: torch.randn_like(tensor) * _spread(tensor) for key, tensor in tensors.items()}
+    last = [key for key, tensor in tensors.items() if tensor.ndim == 4][-1]
+    state[last] *= SMALL
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"params": state}, path)
     return path
+
+
+def _spread(tensor: torch.Tensor) -> float:
+    """Standard deviation of random weights with which values neither grow nor vanish from layer to layer."""
+    return float(tensor[0].numel() ** -0.5) if tensor.ndim == 4 else SMALL
