@@ -23,7 +23,7 @@ from sakuga.enhance.reuse import Reuse
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.enhance.tally import Tally
 from sakuga.enhance.upscaling import Upscaling
-from sakuga.errors import CancelledError, ContractError
+from sakuga.errors import CancelledError, ContractError, DeviceError
 from sakuga.media.decode import FrameReader
 from sakuga.media.encode import ChunkWriter, EncodeSettings
 from sakuga.media.film import film_pictures
@@ -32,7 +32,7 @@ from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
 from sakuga.models.base import EngineUse, Upscaler
 from sakuga.models.between import MotionFinder, open_rife
-from sakuga.models.registry import load_upscaler
+from sakuga.models.registry import give_up, load_upscaler
 from sakuga.settings import Settings
 
 QUEUED = 3
@@ -112,6 +112,7 @@ def enhance_chunk(
         CancelledError: `cancelled` said so.
         DamagedMediaError: a source frame does not decode.
         EncodeError: the encoder failed.
+        DeviceError: what runs the model failed; another attempt takes another device where that is allowed.
         ContractError: frames were lost on the way.
     """
     job = _Job(source, info, packets, plan, chunk, spec, settings, Tally(), finder, upscaler)
@@ -125,6 +126,11 @@ def enhance_chunk(
     except ContractError:
         if not job.tally.regions_off:
             raise
+    except DeviceError:
+        # another attempt must not meet the same broken device
+        if upscaler is None and job.tally.device:
+            give_up(job.tally.device)
+        raise
     # frames with wrong parts may be in what was written: the chunk is made again, of whole ones
     again = replace(job, tally=Tally(regions_off=job.tally.regions_off))
     return _made(again, output, on_frame, check_cancelled)
@@ -164,16 +170,17 @@ def _upscaler(job: _Job) -> Upscaler:
 @contextmanager
 def _upscaling(job: _Job) -> Iterator[Reuse]:
     """Threads that upscale, as many pictures at a time as the upscaler likes."""
-    video, tally = job.info.video, job.tally
+    video, tally, upscaler = job.info.video, job.tally, _upscaler(job)
+    tally.device = upscaler.use.device
     upscaling = Upscaling(
-        _upscaler(job),
+        upscaler,
         job.plan.geometry.output,
         job.plan.layout,
         film_colour(video, job.spec),
         result_colour(video, job.spec),
         lambda: tally.busy("upscale"),
     )
-    with ThreadPoolExecutor(upscaling.upscaler.parallel) as pool:
+    with ThreadPoolExecutor(upscaler.parallel) as pool:
         reuse = Reuse(upscaling, pool, job.spec.reuse, regions=not tally.regions_off)
         try:
             yield reuse

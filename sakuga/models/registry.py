@@ -1,16 +1,18 @@
 """Every upscaler by its name, and other people's checkpoints by their path."""
 
 import hashlib
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from sakuga.errors import MissingToolError, OptionError, UnreadableMediaError, WeightsError
+from sakuga.errors import DeviceError, MissingToolError, OptionError, UnreadableMediaError, WeightsError
 from sakuga.media.ref import file_digest
 from sakuga.models import anime4k, cards, lanczos
 from sakuga.models.anime4k import Anime4K
 from sakuga.models.base import ModelCard, ModelChoice, Upscaler
+from sakuga.models.between import unload_rife
 from sakuga.models.lanczos import Lanczos
 from sakuga.models.weights import ensure_weights
 from sakuga.settings import Settings, load_settings
@@ -26,6 +28,9 @@ NEURAL_VERSION = 1
 
 LOADED = 2
 """Upscalers that are kept loaded."""
+
+_loading = threading.Lock()
+"""Chunks that begin at the same time share one network."""
 
 
 def built_in_cards() -> tuple[ModelCard, ...]:
@@ -133,16 +138,38 @@ def load_upscaler(choice: ModelChoice, size: tuple[int, int] = (854, 480)) -> Up
         MissingToolError: what runs it is not installed, or there is no such device.
         WeightsError: a file of weights is not what it should be.
         DownloadError: weights are not there and could not be had.
+        DeviceError: the device failed.
     """
     check_model(choice)
     if not _is_network(choice.name):
         return _built_in(choice.name)
-    return _load_network(choice, model_digest(choice), size)
+    from sakuga.models.engines.choose import resolve_device
+
+    device = resolve_device(choice.device).name
+    try:
+        with _loading:
+            return _load_network(choice.model_copy(update={"device": device}), model_digest(choice), size)
+    except DeviceError:
+        give_up(device)
+        raise
+
+
+def give_up(device: str) -> None:
+    """Unload all networks after a device has failed; `auto` takes another device from now on.
+
+    Args:
+        device: the one that failed, as in `EngineUse`.
+    """
+    from sakuga.models.engines.choose import note_failure
+
+    unload()
+    note_failure(device)
 
 
 def unload() -> None:
     """Give back the memory of all loaded networks that nothing uses."""
     _load_network.cache_clear()
+    unload_rife()
 
 
 def is_checkpoint(name: str) -> bool:

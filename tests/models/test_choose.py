@@ -18,7 +18,14 @@ from sakuga.models.base import Backend, Precision
 from sakuga.models.engines import calibration
 from sakuga.models.engines.base import Engine
 from sakuga.models.engines.calibration import Kept, Situation
-from sakuga.models.engines.choose import candidates, devices_here, open_engine, resolve_device
+from sakuga.models.engines.choose import (
+    Device,
+    candidates,
+    devices_here,
+    open_engine,
+    pick_device,
+    resolve_device,
+)
 from sakuga.models.engines.parity import PARITY_DB, parity
 from sakuga.models.networks.base import SuperResolver
 from tests.models.small import Overflowing, compact, picture
@@ -56,6 +63,17 @@ def test_the_processor_is_always_there_under_its_own_name() -> None:
 def test_auto_is_the_first_device_and_names_are_themselves() -> None:
     assert resolve_device("auto") == devices_here()[0]
     assert resolve_device("cpu").name == "cpu"
+
+
+def test_auto_leaves_devices_alone_that_have_failed_and_a_name_means_what_it_says() -> None:
+    here = [Device("cuda:0", "a card"), Device("cuda:1", "another"), Device("cpu", "a processor")]
+    assert [pick_device("auto", here, failed).name for failed in ({}, {"cuda:0"}, {"cuda:0", "cuda:1"})] == [
+        "cuda:0",
+        "cuda:1",
+        "cpu",
+    ]
+    assert pick_device("auto", here, {device.name for device in here}).name == "cpu"
+    assert pick_device("cuda:0", here, {"cuda:0"}).name == "cuda:0"
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:7", "mps"])

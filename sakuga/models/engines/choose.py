@@ -2,6 +2,7 @@
 
 import platform
 import threading
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
@@ -28,6 +29,10 @@ class Device(NamedTuple):
 
     name: str
     description: str
+
+
+_failed: set[str] = set()
+"""Devices that have failed in this process."""
 
 
 def devices_here() -> list[Device]:
@@ -58,19 +63,30 @@ def _cpu_name() -> str:
 
 
 def resolve_device(wanted: str) -> Device:
-    """The device of this name; `auto` is the first that there is, `cuda` the first of its kind.
+    """The device of this name; `auto` is the first that has not failed, `cuda` the first of its kind.
 
     Raises:
         MissingToolError: it is not here; the message says what is.
     """
-    here = devices_here()
+    return pick_device(wanted, devices_here(), _failed)
+
+
+def pick_device(wanted: str, here: Sequence[Device], failed: Collection[str]) -> Device:
+    """`resolve_device` among given devices, some of which may have failed."""
+    if wanted == "auto":
+        return next((device for device in here if device.name not in failed), here[-1])
     name = "cuda:0" if wanted == "cuda" else wanted
     for device in here:
-        if name in ("auto", device.name):
+        if name == device.name:
             return device
     without = "" if find_spec("torch") else "; PyTorch, which other devices need, is not installed"
     names = ", ".join(device.name for device in here)
     raise MissingToolError(f"The device {wanted} was asked for, but this machine has only {names}{without}.")
+
+
+def note_failure(device: str) -> None:
+    """From now on `auto` is another device in this process: after a fault, drivers mostly refuse all work."""
+    _failed.add(device)
 
 
 def candidates(device: str, backend: Backend, precision: Precision) -> list[Candidate]:
