@@ -225,6 +225,6 @@ def test_what_a_network_computes_with_changes_the_key(options: dict[str, Any]) -
 
 
 def test_frames_between_others_are_keyed_by_the_weights_that_make_them() -> None:
-    mixed = {"weight": (0, 32768) * 24}
+    mixed: dict[str, Any] = {"weight": (0, 32768) * 24}
     assert key(of(interpolation="rife"), **mixed) != key(of(interpolation="flow"), **mixed)
     assert key(of(interpolation="rife")) == key(of(interpolation="flow"))

@@ -67,11 +67,9 @@ def test_auto_is_the_first_device_and_names_are_themselves() -> None:
 
 def test_auto_leaves_devices_alone_that_have_failed_and_a_name_means_what_it_says() -> None:
     here = [Device("cuda:0", "a card"), Device("cuda:1", "another"), Device("cpu", "a processor")]
-    assert [pick_device("auto", here, failed).name for failed in ({}, {"cuda:0"}, {"cuda:0", "cuda:1"})] == [
-        "cuda:0",
-        "cuda:1",
-        "cpu",
-    ]
+    assert pick_device("auto", here, set()).name == "cuda:0"
+    assert pick_device("auto", here, {"cuda:0"}).name == "cuda:1"
+    assert pick_device("auto", here, {"cuda:0", "cuda:1"}).name == "cpu"
     assert pick_device("auto", here, {device.name for device in here}).name == "cpu"
     assert pick_device("cuda:0", here, {"cuda:0"}).name == "cuda:0"
 
