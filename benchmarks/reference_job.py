@@ -17,7 +17,7 @@ from sakuga.settings import load_settings
 
 NETWORK = "realesr-animevideov3"
 SIZE = (854, 480)
-FRAMES = 48
+FRAMES = 96
 REFERENCE_FRAMES = 10
 """The reference does the same for every frame: it does the first ones, and their time is taken for all."""
 
