@@ -66,7 +66,7 @@ def mixed(path: Path, *, size: tuple[int, int], frames: int, crf: int) -> Path:
 
 
 def filmed(path: Path, *, size: tuple[int, int], frames: int) -> tuple[Path, str]:
-    """The first frames of a drone's flight from the tests' assets, as filmed, and what it is.
+    """The first frames of a drone's flight from the tests' assets, coded again, and what it is.
 
     Where it is absent a stand-in is drawn: a pan over the cartoon under grain, which is as hard to reuse.
     """
