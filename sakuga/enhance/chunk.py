@@ -73,7 +73,7 @@ class _Job:
     settings: Settings
     tally: Tally
     finder: MotionFinder | None
-    upscaler: Upscaler | None
+    upscaler: Upscaler
 
 
 def enhance_chunk(
@@ -115,7 +115,9 @@ def enhance_chunk(
         DeviceError: what runs the model failed; another attempt takes another device where that is allowed.
         ContractError: frames were lost on the way.
     """
-    job = _Job(source, info, packets, plan, chunk, spec, settings, Tally(), finder, upscaler)
+    # one for the whole chunk, whatever happens to the file of weights meanwhile
+    model = upscaler or load_upscaler(spec.model_choice(), plan.geometry.upright)
+    job = _Job(source, info, packets, plan, chunk, spec, settings, Tally(), finder, model)
 
     def check_cancelled() -> None:
         if cancelled is not None and cancelled():
@@ -128,8 +130,8 @@ def enhance_chunk(
             raise
     except DeviceError:
         # another attempt must not meet the same broken device
-        if upscaler is None and job.tally.device:
-            give_up(job.tally.device)
+        if upscaler is None:
+            give_up(model.use.device)
         raise
     # frames with wrong parts may be in what was written: the chunk is made again, of whole ones
     again = replace(job, tally=Tally(regions_off=job.tally.regions_off))
@@ -158,20 +160,15 @@ def _made(
         frames=writer.frames,
         concealed=job.tally.concealed,
         seconds=job.tally.seconds,
-        use=_upscaler(job).use,
+        use=job.upscaler.use,
         **(counts | {"regions_off": job.tally.regions_off}),
     )
-
-
-def _upscaler(job: _Job) -> Upscaler:
-    return job.upscaler or load_upscaler(job.spec.model_choice(), job.plan.geometry.upright)
 
 
 @contextmanager
 def _upscaling(job: _Job) -> Iterator[Reuse]:
     """Threads that upscale, as many pictures at a time as the upscaler likes."""
-    video, tally, upscaler = job.info.video, job.tally, _upscaler(job)
-    tally.device = upscaler.use.device
+    video, tally, upscaler = job.info.video, job.tally, job.upscaler
     upscaling = Upscaling(
         upscaler,
         job.plan.geometry.output,
@@ -192,7 +189,7 @@ def _upscaling(job: _Job) -> Iterator[Reuse]:
 @contextmanager
 def _stages(job: _Job, reuse: Reuse, poll: Callable[[], None]) -> Iterator[Iterator[FilmFrame]]:
     decoded = RunAhead(_decoded(job), QUEUED)
-    ahead = _upscaler(job).parallel
+    ahead = job.upscaler.parallel
     upscaled = RunAhead(_upscaled(decoded, reuse, ahead), QUEUED, poll)
     # the decoder's thread is stopped first: the other one may be waiting for it
     with upscaled, decoded:

@@ -18,14 +18,12 @@ class Tally:
         film_frames: that were read.
         concealed: decoded frames that were damaged and replaced.
         regions_off: why parts of pictures are not made, if so.
-        device: what the model runs on.
     """
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     film_frames: int = 0
     concealed: int = 0
     regions_off: str = ""
-    device: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager

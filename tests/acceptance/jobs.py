@@ -15,13 +15,14 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from sakuga.enhance.chunk import enhance_chunk
+from sakuga.enhance.chunk import ChunkResult, enhance_chunk
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.planner import make_plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.info import MediaInfo
 from sakuga.media.probe import probe
 from sakuga.media.timing import progressive_track
+from sakuga.models.base import Upscaler
 from sakuga.settings import Settings
 from tasks.destination import MARK, safe_stem
 
@@ -44,12 +45,12 @@ class Ended:
         return f"exit code {self.code}\n{self.out[-3000:]}\n{self.err[-3000:]}"
 
 
-def sakuga(*arguments: str | Path, home: Path, folder: Path | None = None) -> Ended:
-    """Run the command with its own SAKUGA_HOME, in `folder`."""
+def sakuga(*arguments: str | Path, home: Path, folder: Path | None = None, **variables: str) -> Ended:
+    """Run the command with its own SAKUGA_HOME, in `folder`; `variables` are added to its environment."""
     begun = _children_cpu()
     ended = subprocess.run(
         [sys.executable, "-m", "app.cli", *map(str, arguments)],
-        env=environment(home),
+        env=environment(home) | variables,
         cwd=folder,
         capture_output=True,
         text=True,
@@ -108,6 +109,7 @@ class Made:
     info: MediaInfo
     plan: Plan
     chunks: tuple[Path, ...]
+    took: tuple[ChunkResult, ...]
 
     def pictures(self) -> Iterator[av.VideoFrame]:
         for chunk in self.chunks:
@@ -119,20 +121,23 @@ class Made:
         return [frame.to_ndarray().tobytes() for frame in self.pictures()]
 
 
-def make_chunks(source: Path, folder: Path, spec: EnhanceSpec) -> Made:
-    """Enhance all chunks of a progressive source, without a flow."""
+def make_chunks(source: Path, folder: Path, spec: EnhanceSpec, upscaler: Upscaler | None = None) -> Made:
+    """Enhance all chunks of a progressive source, without a flow; with an upscaler in place of the spec's."""
     folder.mkdir()
     settings = Settings()
     found = probe(source, settings.limits)
     track = progressive_track(found.info.video, found.packets)
     plan = make_plan(found.info, found.packets, track, spec, settings.limits)
-    paths = []
+    paths, took = [], []
     for chunk in plan.chunks:
         path = folder / f"{chunk.index:04}.mp4"
-        done = enhance_chunk(source, found.info, found.packets, plan, chunk, spec, path, settings=settings)
+        done = enhance_chunk(
+            source, found.info, found.packets, plan, chunk, spec, path, settings=settings, upscaler=upscaler
+        )
         assert done.frames == chunk.frames
         paths.append(path)
-    return Made(found.info, plan, tuple(paths))
+        took.append(done)
+    return Made(found.info, plan, tuple(paths), tuple(took))
 
 
 def sound(path: Path) -> tuple[NDArray[np.float32], float, int]:
