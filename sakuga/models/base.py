@@ -135,8 +135,8 @@ class RegionUpscaler(Upscaler, Protocol):
     def spread(self, picture: Picture, size: tuple[int, int]) -> int | None:
         """How far a changed source pixel reaches in the result, in source pixels.
 
-        Counts chroma resampling, the receptive field and the resampling to `size`; None where parts cannot
-        be made.
+        Counts chroma resampling, the receptive field and the resampling to `size`, for regions that begin and
+        end at multiples of 16 pixels or the picture's edges; None where parts cannot be made.
         """
         ...
 

@@ -1,8 +1,9 @@
 """Upscalers that are a network on an engine: whole pictures, tiles, and parts equal to those of the whole."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from math import ceil
 from typing import TypeVar
 
@@ -15,11 +16,13 @@ from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture, Plane
 from sakuga.models.base import EngineUse, Rect
 from sakuga.models.cores import on_one_core
+from sakuga.models.draft import Draft
 from sakuga.models.engines.base import Engine
 from sakuga.models.engines.memory import device_errors, pixels_that_fit
+from sakuga.models.means import cell_area, cell_side
 from sakuga.models.networks.base import SuperResolver
-from sakuga.models.parts import finished_part, owned, resampling_reach
-from sakuga.models.tensors import ResultForm, fetched, to_rgb, write_part
+from sakuga.models.parts import common, finished_part, joined, owned, resampling_reach
+from sakuga.models.tensors import STRIP, ResultForm, fetched, to_rgb, write_part
 from sakuga.models.tiles import (
     Budget,
     Size,
@@ -41,15 +44,23 @@ CHROMA_REACH = 5
 kernel's two chroma samples, and one for the siting."""
 
 
+ALIGNED = 16
+"""Sides of the cells that regions are made of, in source pixels."""
+
+
 @dataclass(frozen=True)
 class _Task:
-    """One picture on its way: `passes` times through the network with `halo` around every part."""
+    """One picture on its way: `passes` times through the network with `halo` around every part.
+
+    Where parts are to be `exact`, colours are kept as in the whole, with cells around a part.
+    """
 
     picture: Picture
     colour: Colour
     form: ResultForm
     passes: int
     halo: int
+    exact: bool = True
 
     @property
     def source(self) -> Size:
@@ -113,11 +124,15 @@ class NeuralUpscaler:
         if self._radius is None:
             self._blend(task, planes)
         else:
-            self._tile(task, [Rect(0, 0, *task.source)], planes)
+            self._tile(task, Rect(0, 0, *task.source), planes)
         return Picture(planes, layout)
 
     def spread(self, picture: Picture, size: tuple[int, int]) -> int | None:
-        """How far a changed source pixel reaches in the result; see `RegionUpscaler.spread`."""
+        """How far a changed source pixel reaches in the result; see `RegionUpscaler.spread`.
+
+        It changes the mean colours of the cells that it reaches, and with these the shift of the cells around
+        them: one more cell, in regions that begin and end at multiples of `ALIGNED` or the picture's edges.
+        """
         if self._radius is None:
             return None
         source = picture.width, picture.height
@@ -125,7 +140,11 @@ class NeuralUpscaler:
         factor: int = self._scale**passes
         reach = sum(Fraction(self._radius, self._scale**number) for number in range(passes))
         ends = resampling_reach(source, (source[0] * factor, source[1] * factor), size)
-        return (CHROMA_REACH if picture.layout.chroma in ("420", "422") else 0) + ceil(reach + ends)
+        cell = cell_side(source, size)
+        # a cell of another side does not begin where regions do
+        shift = cell if ALIGNED % cell == 0 else 2 * cell - 1
+        chroma = CHROMA_REACH if picture.layout.chroma in ("420", "422") else 0
+        return chroma + ceil(reach + max(ends, Fraction(shift)))
 
     def upscale_regions(
         self,
@@ -147,10 +166,11 @@ class NeuralUpscaler:
         """
         if self._radius is None:
             return self.upscale(picture, size, layout, colour, target)
-        halo = self._radius if halo is None else min(halo, self._radius)
-        task = self._task(picture, size, layout, colour, target, halo)
+        seen = self._radius if halo is None else min(halo, self._radius)
+        task = replace(self._task(picture, size, layout, colour, target, seen), exact=halo is None)
         planes = tuple(plane.copy() for plane in before.planes)
-        self._tile(task, regions, planes)
+        for region in regions:
+            self._tile(task, region, planes)
         return Picture(planes, layout)
 
     def _task(
@@ -185,28 +205,39 @@ class NeuralUpscaler:
             passes, factor = passes + 1, factor * self._scale
         return passes
 
-    def _tile(self, task: _Task, regions: Sequence[Rect], planes: tuple[Plane, ...]) -> None:
+    def _tile(self, task: _Task, region: Rect, planes: tuple[Plane, ...]) -> None:
+        part = owned(region, task.source, task.form.size)
+        if part.width <= 0 or part.height <= 0:
+            return
+        side, factor = cell_side(task.source, task.form.size), task.form.network[0] // task.source[0]
+        area = cell_area(region, side, 1 if task.exact else 0, task.source)
         halo = task.halo + self._overhang(task)
         shrink = self._scale ** (2 * (task.passes - 1))
+        draft = Draft(task.form, task.source, area, part, self._engine.device)
 
         def compute(core: Rect) -> None:
-            part = owned(core, task.source, task.form.size)
-            if part.width <= 0 or part.height <= 0:
-                return
+            own = Rect(*(factor * edge for edge in (core.left, core.top, core.right, core.bottom)))
+            mine = common(part, owned(core, task.source, task.form.size))
+            need = joined(own, task.form.needed(mine)) if mine.width and mine.height else own
             with device_errors(self._engine.use.device):
-                rgb, at = self._part(task, task.form.needed(part))
-                self._write(task.form, rgb, at, part, planes)
+                source, result = self._part(task, need, core)
+                self._convert(lambda: draft.take(*result, own, mine))
+                self._convert(lambda: draft.take_source(source, (core.left, core.top)))
 
-        for _ in exact_tiles(regions, halo, task.source, self._budget, compute, shrink):
+        for _ in exact_tiles([area], halo, task.source, self._budget, compute, shrink, side):
             pass
+        self._write(draft, planes)
 
     def _overhang(self, task: _Task) -> int:
         """Source pixels beyond a tile's core, but for its halo, that resampling and further passes see."""
         later = sum(Fraction(task.halo, self._scale**number) for number in range(1, task.passes))
         return ceil(resampling_reach(task.source, task.form.network, task.form.size) + later)
 
-    def _part(self, task: _Task, need: Rect) -> tuple[Tensor, tuple[int, int]]:
-        """A part of the network's picture and where it begins; it may hold more than `need`."""
+    def _part(self, task: _Task, need: Rect, core: Rect) -> tuple[Tensor, tuple[Tensor, tuple[int, int]]]:
+        """A core of the source, and a part of the network's picture, with where it begins.
+
+        The part may hold more than `need`; `core` is within what the network is given for it.
+        """
         sources = []
         for number in reversed(range(task.passes)):
             size = (task.source[0] * self._scale**number, task.source[1] * self._scale**number)
@@ -214,13 +245,18 @@ class NeuralUpscaler:
             sources.append(need)
         first = sources.pop()
         rgb = self._convert(lambda: to_rgb(task.picture, task.colour, self._engine.device, first))
+        source = rgb[
+            ...,
+            core.top - first.top : core.bottom - first.top,
+            core.left - first.left : core.right - first.left,
+        ]
         result, at = self._run(rgb), (first.left * self._scale, first.top * self._scale)
         while sources:
             area = sources.pop()
             down, across = area.top - at[1], area.left - at[0]
             rgb = result[..., down : down + area.height, across : across + area.width].clamp(0, 1)
             result, at = self._run(rgb), (area.left * self._scale, area.top * self._scale)
-        return result, at
+        return source, (result, at)
 
     def _seen(self, need: Rect, halo: int, size: Size) -> Rect:
         """What the network is given for pixels of its result: all it sees, from a multiple to a multiple."""
@@ -263,19 +299,29 @@ class NeuralUpscaler:
             if number < task.passes - 1:
                 whole = torch.cat([band for _, band in bands], 2).clamp_(0, 1)
                 size = size[0] * self._scale, size[1] * self._scale
+        whole_source = Rect(0, 0, *task.source)
+        draft = Draft(task.form, task.source, whole_source, Rect(0, 0, *task.form.size), self._engine.device)
+        self._convert(lambda: self._take_source(task, draft))
         done, held, top = 0, None, 0
         for first, band in bands:
             held = band if held is None else torch.cat([held, band], 2)
             bottom = first + band.shape[2]
             part = finished_part(task.form, done, bottom)
-            if part.height:
-                self._write(task.form, held, (0, top), part, planes)
-                done = part.bottom
+            own = Rect(0, first, task.form.network[0], bottom)
+            self._convert(partial(draft.take, held, (0, top), own, part))
+            done = part.bottom
+            # two rows: the chroma of the second may reach higher than the luma of the first
             if done < task.form.size[1]:
-                # two rows: the chroma of the second may reach higher than the luma of the first
                 width, height = task.form.size
                 next_top = task.form.needed(Rect(0, done, width, min(done + 2, height))).top
                 held, top = held[:, :, next_top - top :], next_top
+        self._write(draft, planes)
+
+    def _take_source(self, task: _Task, draft: Draft) -> None:
+        width, height = task.source
+        for top in range(0, height, STRIP):
+            area = Rect(0, top, width, min(top + STRIP, height))
+            draft.take_source(to_rgb(task.picture, task.colour, self._engine.device, area), (0, top))
 
     def _run(self, rgb: Tensor) -> Tensor:
         height, width = rgb.shape[2] * self._scale, rgb.shape[3] * self._scale
@@ -284,12 +330,10 @@ class NeuralUpscaler:
     def _convert(self, work: Callable[[], Result]) -> Result:
         return on_one_core(work) if self._engine.device.type == "cpu" else work()
 
-    def _write(
-        self, form: ResultForm, rgb: Tensor, at: tuple[int, int], part: Rect, planes: tuple[Plane, ...]
-    ) -> None:
-        boxes = [part, *[form.chroma_part(part)] * (len(planes) - 1)]
-        codes = fetched(self._convert(lambda: form.planes(rgb, at, part)))
-        for plane, values, box in zip(planes, codes, boxes, strict=True):
+    def _write(self, draft: Draft, planes: tuple[Plane, ...]) -> None:
+        with device_errors(self._engine.use.device):
+            codes = fetched(self._convert(draft.planes))
+        for plane, values, box in zip(planes, codes, draft.boxes, strict=True):
             write_part(plane, values, box)
 
 

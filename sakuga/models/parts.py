@@ -45,3 +45,19 @@ def finished_part(form: ResultForm, begin: int, bottom: int) -> Rect:
         else:
             high = middle - 1
     return Rect(0, begin, width, low)
+
+
+def joined(one: Rect, other: Rect) -> Rect:
+    """The smallest area that holds both."""
+    return Rect(
+        min(one.left, other.left),
+        min(one.top, other.top),
+        max(one.right, other.right),
+        max(one.bottom, other.bottom),
+    )
+
+
+def common(one: Rect, other: Rect) -> Rect:
+    """What lies in both areas; of no width or height where nothing does."""
+    left, top = max(one.left, other.left), max(one.top, other.top)
+    return Rect(left, top, max(left, min(one.right, other.right)), max(top, min(one.bottom, other.bottom)))

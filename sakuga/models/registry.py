@@ -1,5 +1,6 @@
 """Every upscaler by its name, and other people's checkpoints by their path."""
 
+import difflib
 import hashlib
 import threading
 from collections.abc import Callable
@@ -23,7 +24,7 @@ CHECKPOINTS = (".pth", ".pt", ".safetensors")
 DENOISERS = {"realesr-general-x4v3": 0.5}
 """Models with a denoise strength, and what it is where none is given: the default of Real-ESRGAN's script."""
 
-NEURAL_VERSION = 1
+NEURAL_VERSION = 2
 """Raised when the pixels that the networks' pipeline makes change."""
 
 LOADED = 2
@@ -61,8 +62,7 @@ def check_model(choice: ModelChoice) -> None:
         return
     if find_spec("torch") is None:
         raise MissingToolError(
-            f"The model {shown_name(choice)} needs PyTorch; "
-            "run `make models`, or: pip install -c constraints.txt 'sakuga[torch,openvino]'."
+            f"{_subject(choice)} needs PyTorch; {cards.INSTALL}, or choose a model that is built in."
         )
     from sakuga.models.engines.choose import candidates, resolve_device
 
@@ -76,14 +76,14 @@ def model_digest(choice: ModelChoice) -> str:
         OptionError: there is no such model, or it has no such option.
         WeightsError: there is no such checkpoint.
     """
+    _refuse_unknown(choice.name)
+    if choice.denoise is not None and choice.name not in DENOISERS:
+        raise OptionError(
+            f"{_subject(choice)} has no denoise strength; leave it out, or choose {', '.join(DENOISERS)}."
+        )
     if not _is_network(choice.name):
         _refuse_options(choice)
         return _built_in(choice.name).digest
-    if choice.denoise is not None and choice.name not in DENOISERS:
-        raise OptionError(
-            f"The model {shown_name(choice)} has no denoise strength; "
-            f"leave it out, or choose {', '.join(DENOISERS)}."
-        )
     if is_checkpoint(choice.name):
         parts = [_checkpoint_digest(choice.name)]
     else:
@@ -103,13 +103,32 @@ def shown_name(choice: ModelChoice) -> str:
     return Path(choice.name).stem if is_checkpoint(choice.name) else choice.name
 
 
+def check_checkpoint(choice: ModelChoice) -> None:
+    """Read a checkpoint, once for each content, and refuse one that cannot be used; nothing for other models.
+
+    Raises:
+        MissingToolError: its network needs spandrel, which is not installed.
+        WeightsError: it is not what it should be.
+    """
+    if is_checkpoint(choice.name):
+        _prove_once(Path(choice.name), _checkpoint_digest(choice.name))
+
+
+@lru_cache(maxsize=16)
+def _prove_once(path: Path, digest: str) -> None:
+    from sakuga.models.networks.checkpoint import load_checkpoint
+
+    del digest
+    load_checkpoint(path)
+
+
 def prepare_model(
     choice: ModelChoice,
     settings: Settings,
     on_progress: Callable[[str, int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> None:
-    """Make a model's weights present and proved; nothing for models that need none.
+    """Make a model's weights present and proved, or read a checkpoint; nothing for models that need none.
 
     Args:
         choice: the model.
@@ -119,9 +138,11 @@ def prepare_model(
 
     Raises:
         DownloadError: they could not be had.
+        MissingToolError: a checkpoint's network needs spandrel, which is not installed.
         WeightsError: a file is not what it should be.
         CancelledError: `cancelled` said so.
     """
+    check_checkpoint(choice)
     if _is_network(choice.name) and not is_checkpoint(choice.name):
         ensure_weights(cards.find_card(choice.name), settings, on_progress, cancelled)
 
@@ -207,21 +228,35 @@ def _is_network(name: str) -> bool:
 def _built_in(name: str) -> Upscaler:
     if name == lanczos.CARD.name:
         return Lanczos()
-    if name in model_names():
-        return Anime4K(name)
-    raise OptionError(
-        f"There is no model {name!r}; choose one of {', '.join(model_names())}, "
-        f"or name a checkpoint ({', '.join(CHECKPOINTS)})."
-    )
+    return Anime4K(name)
+
+
+def _subject(choice: ModelChoice) -> str:
+    """A model as the subject of a sentence."""
+    return f"The checkpoint {choice.name!r}" if is_checkpoint(choice.name) else f"The model {choice.name}"
+
+
+def _refuse_unknown(name: str) -> None:
+    if is_checkpoint(name) or name in model_names():
+        return
+    if name == cards.RIFE.name:
+        raise OptionError(f"{name} does not upscale; the interpolation `rife` uses it.")
+    if Path(name).suffix and Path(name).exists():
+        raise OptionError(f"{name!r} is no checkpoint; the name of one ends in {', '.join(CHECKPOINTS)}.")
+    near = difflib.get_close_matches(name.lower(), model_names(), n=1)
+    choose = f"did you mean {near[0]}? `sakuga models` lists all" if near else f"choose one of {_listed()}"
+    raise OptionError(f"There is no model {name!r}; {choose}.")
+
+
+def _listed() -> str:
+    return f"{', '.join(model_names())}, or name a checkpoint ({', '.join(CHECKPOINTS)})"
 
 
 def _refuse_options(choice: ModelChoice) -> None:
-    _built_in(choice.name)
     asked = {
         "device": choice.device not in ("auto", "cpu"),
         "precision": choice.precision not in ("auto", "fp32"),
         "backend": choice.backend != "auto",
-        "denoise": choice.denoise is not None,
     }
     wrong = [name for name, is_wrong in asked.items() if is_wrong]
     if wrong:
@@ -237,6 +272,8 @@ def _checkpoint_digest(name: str) -> str:
         facts = path.stat()
     except OSError as error:
         raise WeightsError(f"The checkpoint {name!r} cannot be read: {error.strerror}.") from error
+    if not path.is_file():
+        raise WeightsError(f"The checkpoint {name!r} is not a file; name the file of weights itself.")
     return _digest_once(path.absolute(), facts.st_mtime_ns, facts.st_size)
 
 
@@ -246,4 +283,4 @@ def _digest_once(path: Path, changed: int, size: int) -> str:
     try:
         return file_digest(path)[0]
     except UnreadableMediaError as error:
-        raise WeightsError(f"The checkpoint {str(path)!r} cannot be read: {error}") from error
+        raise WeightsError(str(error)) from error

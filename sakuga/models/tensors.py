@@ -1,5 +1,6 @@
 """Pictures as the networks see them, and back: planes of codes to R, G, B on a device, whole or a part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -82,11 +83,11 @@ class ResultForm:
 
     def needed(self, part: Rect) -> Rect:
         """Pixels of the network's picture that a part of the result is made of."""
-        rows, columns = luma_axes(self.network, self.size)
+        rows, columns = self.axes(chroma=False)
         down, across = [reach(rows, part.top, part.bottom)], [reach(columns, part.left, part.right)]
         inner = self.chroma_part(part)
         if self.has_colour and inner.width > 0 and inner.height > 0:
-            rows, columns = self._chroma_axes()
+            rows, columns = self.axes(chroma=True)
             down.append(reach(rows, inner.top, inner.bottom))
             across.append(reach(columns, inner.left, inner.right))
         lefts, rights = zip(*across, strict=True)
@@ -101,60 +102,85 @@ class ResultForm:
             -(-part.left // across), -(-part.top // down), -(-part.right // across), -(-part.bottom // down)
         )
 
-    def planes(self, rgb: Tensor, at: tuple[int, int], part: Rect) -> tuple[Tensor, ...]:
-        """The planes of a part of the result, equal to the same part of the whole, to the bit.
+    def boxes(self, part: Rect) -> list[Rect]:
+        """A part in the samples of each plane."""
+        return [part] if self.layout.chroma == "gray" else [part, *[self.chroma_part(part)] * 2]
 
-        Luma is resampled with Lanczos' filter, chroma with a cubic one. Results of 8 bits are dithered.
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of codes: 8 bits, or 16 that hold 10."""
+        return torch.uint8 if self.layout.depth == 8 else torch.int16
+
+    def axes(self, *, chroma: bool) -> tuple[Axis, Axis]:
+        """How rows and columns of a plane are resampled: luma by Lanczos' filter, chroma by a cubic one."""
+        if not chroma:
+            return luma_axes(self.network, self.size)
+        return chroma_axes(self.network, self.size, "444", self.layout.chroma, self.colour.siting)
+
+    def split(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """Luma, and red's and blue's differences from it.
 
         Args:
-            rgb: R, G, B in fp32 of shape (1, 3, height, width), not yet cut to 0 to 1; `needed` at least.
-            at: column and row of the network's picture that the first sample of `rgb` is.
-            part: the part in luma samples of the result.
+            rgb: R, G, B cut to 0 to 1, in fp32 of shape (3, height, width); overwritten.
 
         Returns:
-            On the device of `rgb`: Y, or Y, U, V, as uint8, or as int16 that holds 10 bits.
+            Shapes (height, width) and (2, height, width), or (0, height, width) where there is no colour.
         """
-        dtype = torch.uint8 if self.layout.depth == 8 else torch.int16
-        parts = [part] if self.layout.chroma == "gray" else [part, *[self.chroma_part(part)] * 2]
-        planes = [torch.empty((box.height, box.width), dtype=dtype, device=rgb.device) for box in parts]
-        rows = STRIP if rgb.device.type == "cpu" else part.height
-        for top in range(part.top, part.bottom, rows):
-            strip = Rect(part.left, top, part.right, min(top + rows, part.bottom))
-            for number, codes in enumerate(self._strip(rgb[0], at, strip)):
-                box = strip if number == 0 else self.chroma_part(strip)
-                planes[number][box.top - parts[number].top : box.bottom - parts[number].top] = codes
-        return tuple(planes)
-
-    def _strip(self, rgb: Tensor, at: tuple[int, int], part: Rect) -> tuple[Tensor, ...]:
-        need = self.needed(part)
-        rgb = rgb[:, need.top - at[1] : need.bottom - at[1], need.left - at[0] : need.right - at[0]]
-        rgb = torch.clamp(rgb, 0, 1, out=torch.empty(rgb.shape, device=rgb.device))
         kr, kg, kb = luma_shares(self.colour.matrix)
         luma = rgb[0] * kr
         luma.add_(rgb[1], alpha=kg).add_(rgb[2], alpha=kb)
-        begin, wanted = (need.top, need.left), (slice(part.top, part.bottom), slice(part.left, part.right))
-        levels = self._levels(chroma=False)
-        first = resample_part(luma, *luma_axes(self.network, self.size), wanted, begin)
-        codes = (_codes(first, levels, levels.span, (part.top, part.left)),)
+        return luma, rgb[::2].sub_(luma) if self.has_colour else rgb[:0]
+
+    def samples(
+        self, luma: Tensor, differences: Tensor, at: tuple[int, int], part: Rect
+    ) -> tuple[Tensor, ...]:
+        """Samples of a part of the result, equal to the same part of the whole, to the bit.
+
+        Args:
+            luma: of a part of the network's picture, `needed` at least.
+            differences: as from `split`.
+            at: row and column of the network's picture that the first sample is.
+            part: the part in luma samples of the result.
+
+        Returns:
+            Luma, or luma and the differences of blue and red, resampled.
+        """
+        wanted = slice(part.top, part.bottom), slice(part.left, part.right)
+        first = resample_part(luma, *self.axes(chroma=False), wanted, at)
+        if not self.has_colour:
+            return (first,)
         inner = self.chroma_part(part)
-        if self.layout.chroma == "gray":
-            return codes
-        levels = self._levels(chroma=True)
-        if self.grey or inner.width <= 0 or inner.height <= 0:
-            neutral = torch.full((inner.height, inner.width), levels.zero, device=rgb.device)
-            return *codes, neutral, neutral
-        differences = rgb[::2].sub_(luma)
+        if inner.width <= 0 or inner.height <= 0:
+            return first, *[luma.new_empty((inner.height, inner.width))] * 2
         wanted = slice(inner.top, inner.bottom), slice(inner.left, inner.right)
-        red, blue = resample_part(differences, *self._chroma_axes(), wanted, begin)
+        red, blue = resample_part(differences, *self.axes(chroma=True), wanted, at)
+        return first, blue, red
+
+    def codes(self, samples: Sequence[Tensor], part: Rect) -> tuple[Tensor, ...]:
+        """Samples of a part as whole codes: dithered where they have 8 bits, else rounded; then cut.
+
+        Args:
+            samples: as from `samples`.
+            part: the part in luma samples of the result.
+
+        Returns:
+            Y, or Y, U, V, whole numbers in fp32.
+        """
+        levels = self._levels(chroma=False)
+        luma = _codes(samples[0], levels, levels.span, (part.top, part.left))
+        if self.layout.chroma == "gray":
+            return (luma,)
+        inner, levels = self.chroma_part(part), self._levels(chroma=True)
+        if self.grey:
+            neutral = torch.full((inner.height, inner.width), levels.zero, device=luma.device)
+            return luma, neutral, neutral
+        kr, _, kb = luma_shares(self.colour.matrix)
         corner = inner.top, inner.left
         return (
-            *codes,
-            _codes(blue, levels, levels.span / (2 - 2 * kb), corner),
-            _codes(red, levels, levels.span / (2 - 2 * kr), corner),
+            luma,
+            _codes(samples[1], levels, levels.span / (2 - 2 * kb), corner),
+            _codes(samples[2], levels, levels.span / (2 - 2 * kr), corner),
         )
-
-    def _chroma_axes(self) -> tuple[Axis, Axis]:
-        return chroma_axes(self.network, self.size, "444", self.layout.chroma, self.colour.siting)
 
     def _levels(self, *, chroma: bool) -> Levels:
         return Levels.of(self.layout.depth, self.full_range, chroma=chroma)

@@ -49,7 +49,7 @@ def grown(area: Rect, halo: int, size: Size) -> Rect:
     )
 
 
-def cores(area: Rect, halo: int, size: Size, pixels: int) -> list[Rect]:
+def cores(area: Rect, halo: int, size: Size, pixels: int, step: int = 1) -> list[Rect]:
     """Tiles of an area without their halos, of which as little as possible is computed twice.
 
     Args:
@@ -57,19 +57,21 @@ def cores(area: Rect, halo: int, size: Size, pixels: int) -> list[Rect]:
         halo: pixels around a core that have to be computed with it, but for those beyond the picture.
         size: width and height of the picture.
         pixels: of a tile with its halo, at the most; tiles of `SMALLEST` are made all the same.
+        step: sides of cores are multiples of it, but for the last ones.
     """
     best, least = (area.width, area.height), -1
-    for columns in range(1, ceil(area.width / SMALLEST) + 1):
-        width = ceil(area.width / columns)
+    side = _smallest(step)
+    for columns in range(1, ceil(area.width / side) + 1):
+        width = ceil(area.width / columns / step) * step
         room = pixels // min(size[0], width + 2 * halo)
         height = area.height if room >= min(size[1], area.height + 2 * halo) else room - 2 * halo
-        height = min(area.height, max(height, min(SMALLEST, area.height)))
+        height = min(area.height, max(height // step * step if height < area.height else height, side))
         rows = ceil(area.height / height)
         total = (area.width + 2 * halo * columns) * (area.height + 2 * halo * rows)
-        smallest = columns == ceil(area.width / SMALLEST)
+        smallest = columns == ceil(area.width / side)
         fits = min(size[0], width + 2 * halo) * min(size[1], height + 2 * halo) <= pixels
         if (fits and (least < 0 or total < least)) or (smallest and least < 0):
-            best, least = (width, ceil(area.height / rows)), total
+            best, least = (width, ceil(area.height / rows / step) * step), total
     width, height = best
     return [
         Rect(left, top, min(left + width, area.right), min(top + height, area.bottom))
@@ -85,6 +87,7 @@ def exact_tiles(
     budget: Budget,
     compute: Callable[[Rect], Result],
     shrink: int = 1,
+    step: int = 1,
 ) -> Iterator[tuple[Rect, Result]]:
     """Compute areas in tiles one by one; a tile that finds no room is cut smaller.
 
@@ -95,6 +98,7 @@ def exact_tiles(
         budget: source pixels that are computed at once.
         compute: makes the result of a core; it adds the halo itself.
         shrink: how much smaller than the budget a tile must be, as a later pass sees it so much larger.
+        step: sides of tiles without their halos are multiples of it, but for the last ones.
 
     Raises:
         OutOfMemoryError: the smallest tile finds no room.
@@ -102,19 +106,19 @@ def exact_tiles(
     waiting = [
         core
         for area in reversed(areas)
-        for core in reversed(cores(area, halo, size, budget.pixels // shrink))
+        for core in reversed(cores(area, halo, size, budget.pixels // shrink, step))
     ]
     while waiting:
         core = waiting.pop()
         try:
             result = compute(core)
         except OutOfMemoryError:
-            if max(core.width, core.height) <= SMALLEST:
+            if max(core.width, core.height) <= _smallest(step):
                 raise
             tile = grown(core, halo, size)
             budget.halve(tile.width * tile.height * shrink)
-            pieces = cores(core, halo, size, budget.pixels // shrink)
-            waiting += reversed(pieces if len(pieces) > 1 else _halves(core))
+            pieces = cores(core, halo, size, budget.pixels // shrink, step)
+            waiting += reversed(pieces if len(pieces) > 1 else _halves(core, step))
             continue
         yield core, result
 
@@ -165,14 +169,18 @@ def pad_to_multiple(rgb: Tensor, multiple: int) -> Tensor:
     return rgb
 
 
-def _halves(core: Rect) -> list[Rect]:
+def _smallest(step: int) -> int:
+    return ceil(SMALLEST / step) * step
+
+
+def _halves(core: Rect, step: int) -> list[Rect]:
     if core.width >= core.height:
-        middle = (core.left + core.right) // 2
+        middle = core.left + ceil(core.width / 2 / step) * step
         return [
             Rect(core.left, core.top, middle, core.bottom),
             Rect(middle, core.top, core.right, core.bottom),
         ]
-    middle = (core.top + core.bottom) // 2
+    middle = core.top + ceil(core.height / 2 / step) * step
     return [Rect(core.left, core.top, core.right, middle), Rect(core.left, middle, core.right, core.bottom)]
 
 

@@ -84,10 +84,10 @@ def test_exact_reuse_gives_the_pixels_of_none_at_every_size(
 def test_exact_reuse_gives_the_pixels_of_none_in_every_layout(
     upscaler: NeuralUpscaler, chroma: ChromaFormat, depth: int
 ) -> None:
-    pictures = drawn((112, 80), chroma, depth)
-    counts, results = run(upscaler, pictures, (224, 160), "exact")
+    pictures = drawn((160, 112), chroma, depth)
+    counts, results = run(upscaler, pictures, (320, 224), "exact")
     assert counts.partial >= 5
-    assert same_but_rounding(upscaler, results, run(upscaler, pictures, (224, 160), "off")[1])
+    assert same_but_rounding(upscaler, results, run(upscaler, pictures, (320, 224), "off")[1])
 
 
 def test_near_reuse_keeps_its_bound(upscaler: NeuralUpscaler) -> None:

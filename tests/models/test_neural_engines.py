@@ -15,8 +15,9 @@ torch = pytest.importorskip("torch")
 
 from sakuga.models.engines.base import Engine  # noqa: E402
 from sakuga.models.engines.torch_engine import TorchEngine  # noqa: E402
+from sakuga.models.means import cell_area  # noqa: E402
 from sakuga.models.networks.base import SuperResolver  # noqa: E402
-from sakuga.models.neural import NeuralUpscaler  # noqa: E402
+from sakuga.models.neural import ALIGNED, NeuralUpscaler  # noqa: E402
 from tests.models.small import NETWORKS  # noqa: E402
 
 YUV420 = PixelLayout(chroma="420", depth=8)
@@ -89,14 +90,10 @@ def test_regions_make_the_whole_pictures_result(pair: tuple[Engine, SuperResolve
     second.planes[1][9:13, 8:10] = 60
     spread = upscaler.spread(first, WANTED)
     assert spread is not None
-    dirty = [
-        Rect(30 - spread, 20 - spread, 37 + spread, 24 + spread),
-        Rect(0, 0, 30 - spread, SIZE[1]),
-        Rect(30 - spread, 24 + spread, 37 + spread, SIZE[1]),
-    ]
-    regions = [
-        Rect(max(0, r.left), max(0, r.top), min(SIZE[0], r.right), min(SIZE[1], r.bottom)) for r in dirty
-    ]
+    reached = Rect(30 - spread, 20 - spread, 37 + spread, 24 + spread)
+    dirty = cell_area(reached, ALIGNED, 0, SIZE)
+    regions = [dirty, Rect(0, 0, dirty.left, SIZE[1]), Rect(dirty.left, dirty.bottom, dirty.right, SIZE[1])]
+    regions = [region for region in regions if region.width and region.height]
     before = upscaler.upscale(first, WANTED, YUV420, LIMITED)
     mixed = upscaler.upscale_regions(second, before, regions, WANTED, YUV420, LIMITED)
     whole = upscaler.upscale(second, WANTED, YUV420, LIMITED)
