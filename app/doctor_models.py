@@ -4,13 +4,14 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from app.finding import Finding
-from app.models_here import INSTALL, listing
+from app.models_here import listing
+from sakuga.models.cards import INSTALL
 from sakuga.settings import Settings
 
 RUNNERS = {
     "torch": f"Only for Real-ESRGAN, RIFE and checkpoints; {INSTALL}.",
     "openvino": f"Only for networks on a CPU, mostly faster there than PyTorch; {INSTALL}.",
-    "spandrel": "Only for checkpoints of other networks; run `make models`.",
+    "spandrel": f"Only for checkpoints of other networks; {INSTALL}.",
 }
 """Packages that the base installation does without, with how to get them."""
 
@@ -45,7 +46,7 @@ def _devices() -> list[Finding]:
                 ok=False,
                 needed=False,
                 found=f"PyTorch does not start: {error}",
-                advice="Install PyTorch anew: rm -rf .venv/.models, then `make models`.",
+                advice="Install PyTorch anew: rm -rf .venv/.models; make models.",
             )
         ]
     return [Finding(name="devices", ok=True, needed=False, found=found)]

@@ -11,7 +11,7 @@ from sakuga.errors import OptionError, SakugaError
 from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
 from sakuga.models.between import check_rife
-from sakuga.models.registry import check_model
+from sakuga.models.registry import check_checkpoint, check_model
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
 from tasks.destination import Destination, choose_destination, is_result
@@ -66,8 +66,10 @@ def check_options(spec: EnhanceSpec, settings: Settings) -> None:
     Raises:
         OptionError: there is no such model.
         MissingToolError: ffmpeg, the encoder, or what the model needs is not here.
+        WeightsError: a checkpoint is not what it should be.
     """
     check_model(spec.model_choice())
+    check_checkpoint(spec.model_choice())
     if spec.interpolation == "rife":
         check_rife(spec.device)
     require_encoder(spec.codec, spec.hardware)

@@ -125,13 +125,17 @@ def remove(names: Names = None, everything: All = False) -> None:
 
     try:
         settings = load_settings()
+        found = False
         for card in chosen(names or [], everything=everything):
             if not card.weights and not everything:
                 raise OptionError(f"The model {card.name} has no weights of its own to remove.")
             gone = remove_weights(card, settings)
+            found = found or bool(gone)
             for path in gone:
                 typer.echo(f"removed   {path}")
             if not gone and not everything:
                 typer.echo(f"absent    {card.name}")
+        if everything and not found:
+            typer.echo(f"There are no weights in {settings.models_root}.")
     except SakugaError as error:
         refuse(error, as_json=False)

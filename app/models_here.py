@@ -6,12 +6,10 @@ from importlib.util import find_spec
 from sakuga.errors import OptionError
 from sakuga.media.info import Frozen
 from sakuga.models.base import ModelCard
-from sakuga.models.cards import DOWNLOADS, RIFE
+from sakuga.models.cards import DOWNLOADS, INSTALL, RIFE
 from sakuga.models.registry import model_cards
 from sakuga.models.weights import State, weights_path, weights_state
 from sakuga.settings import Settings
-
-INSTALL = "run `make models`, or: pip install -c constraints.txt 'sakuga[torch,openvino]'"
 
 
 class FileHere(Frozen):
@@ -90,7 +88,7 @@ def listing_lines(found: Sequence[ModelHere], settings: Settings) -> Iterator[st
     width = max(len(model.name) for model in found) + 2
     yield f"{'MODEL':<{width}}SCALE  FOR    LICENCE       SIZE      WEIGHTS"
     for model in found:
-        scale = f"{model.scale}x" if model.scale else "-"
+        scale = {None: "-", 1: "any"}.get(model.scale, f"{model.scale}x")
         yield (
             f"{model.name:<{width}}{scale:<7}{model.good_for:<7}{model.licence:<14}{_size(model):<10}"
             f"{model.state}"

@@ -56,6 +56,9 @@ def flag(name: str) -> str:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
+    if first["type"] == "string_pattern_mismatch":
+        name = str(first["loc"][0])
+        return f"{flag(name)}: {first['input']!r} cannot be used. {_help(name)}"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if not first["loc"]:
         return f"The options do not fit together: {message}."
@@ -70,12 +73,16 @@ def _option(name: str) -> Any:  # noqa: ANN401 - typer names no type for it
     field = EnhanceSpec.model_fields[name]
     default = field.get_default()
     shown = "" if default in (None, False) else f" [default: {default}]"
-    text = (field.description or "").replace("`", "") + shown
+    text = _help(name) + shown
     if field.annotation is bool:
         return typer.Option(flag(name), help=text, rich_help_panel=PANEL)
     return typer.Option(
         flag(name), help=text, metavar=_metavar(field.annotation), rich_help_panel=PANEL, show_default=False
     )
+
+
+def _help(name: str) -> str:
+    return (EnhanceSpec.model_fields[name].description or "").replace("`", "")
 
 
 def _metavar(annotation: Any) -> str:  # noqa: ANN401 - a type is anything

@@ -12,7 +12,7 @@ from sakuga.errors import MissingToolError
 from sakuga.media.info import Colour
 from sakuga.media.kernels import Floats
 from sakuga.media.picture import Picture
-from sakuga.models.cards import RIFE
+from sakuga.models.cards import INSTALL, RIFE
 from sakuga.models.weights import ensure_weights
 from sakuga.settings import Settings
 
@@ -58,8 +58,7 @@ def check_rife(device: str = "auto") -> None:
     """
     if find_spec("torch") is None:
         raise MissingToolError(
-            "The interpolation `rife` needs PyTorch; run `make models`, or: "
-            "pip install -c constraints.txt 'sakuga[torch]'; `flow` needs nothing."
+            f"The interpolation `rife` needs PyTorch; {INSTALL}, or choose `flow`, which needs nothing."
         )
     from sakuga.models.engines.choose import resolve_device
 

@@ -117,6 +117,9 @@ RIFE = ModelCard(
 DOWNLOADS = (*CARDS, RIFE)
 """Everything that has weights to download."""
 
+INSTALL = "run `make models` in Sakuga's folder"
+"""How to get what runs them; a plain `pip install sakuga[torch]` elsewhere would ask strangers for it."""
+
 
 def find_card(name: str) -> ModelCard:
     """The card of this name among `DOWNLOADS`.

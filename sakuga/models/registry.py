@@ -244,12 +244,11 @@ def _refuse_unknown(name: str) -> None:
     if Path(name).suffix and Path(name).exists():
         raise OptionError(f"{name!r} is no checkpoint; the name of one ends in {', '.join(CHECKPOINTS)}.")
     near = difflib.get_close_matches(name.lower(), model_names(), n=1)
-    choose = f"did you mean {near[0]}? `sakuga models` lists all" if near else f"choose one of {_listed()}"
-    raise OptionError(f"There is no model {name!r}; {choose}.")
-
-
-def _listed() -> str:
-    return f"{', '.join(model_names())}, or name a checkpoint ({', '.join(CHECKPOINTS)})"
+    meant = f" (is {near[0]} meant?)" if near else ""
+    raise OptionError(
+        f"There is no model {name!r}{meant}; choose one of {', '.join(model_names())}, "
+        f"or name a checkpoint ({', '.join(CHECKPOINTS)})."
+    )
 
 
 def _refuse_options(choice: ModelChoice) -> None:

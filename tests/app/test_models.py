@@ -12,6 +12,7 @@ from sakuga.models.cards import DOWNLOADS
 from sakuga.models.registry import model_names
 from tests.app.test_terminal import in_terminal
 from tests.assets import ASSETS, REPOSITORY
+from tests.clips import make_clip
 from tests.models import weights_server as servers
 from tests.models.weights_server import serve, until
 
@@ -219,6 +220,36 @@ def test_a_person_sees_a_bar_with_bytes_and_then_where_the_file_is(
     assert code == 0, shown
     assert re.search(rf"{re.escape(FILE)} .*\d/2\.5 MB", shown)
     assert str(home / "models" / FILE) in shown
+
+
+def test_removing_everything_where_nothing_is_says_so(home: Path) -> None:
+    code, out, errors = _run(home, "models", "remove", "--all")
+    assert (code, out, errors) == (0, f"There are no weights in {home / 'models'}.\n", "")
+
+
+def test_a_checkpoint_that_cannot_be_used_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    clip, damaged, home = make_clip(tmp_path / "clip.mp4"), tmp_path / "own.pth", tmp_path / "home"
+    damaged.write_bytes(b"PK\x03\x04 and no more")
+    code, out, errors = _run(home, "enhance", str(clip), "--model", str(damaged))
+    assert (code, out) == (2, "")
+    assert "own.pth" in errors
+    assert "Chunk" not in errors
+    assert not (home / "prefect").exists()
+
+
+@pytest.mark.slow
+def test_weights_that_cannot_be_had_fail_the_job_and_say_that_they_were_tried_for(
+    home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    clip, empty = make_clip(tmp_path / "clip.mp4"), tmp_path / "empty"
+    empty.mkdir()
+    code, out, errors = _run(home, "enhance", str(clip), "--model", ANIME, mirror=str(empty))
+    assert (code, out) == (1, "")
+    assert errors.index("downloading weights") < errors.index(FILE)
+    assert str(empty) in errors
+    assert list(tmp_path.glob("clip.sakuga*")) == []
 
 
 def test_the_documentation_names_every_model() -> None:

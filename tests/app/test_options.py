@@ -40,6 +40,7 @@ def test_flags_are_read_as_what_they_mean() -> None:
         ({"quality": "99"}, "--quality"),
         ({"bit_depth": "12"}, "--bit-depth"),
         ({"preset": "a b; rm"}, "--preset"),
+        ({"device": "gpu"}, "--device: 'gpu' .*cpu, cuda:0, mps"),
         ({"codec": "av1", "container": "mov"}, "do not fit together"),
     ],
 )

@@ -283,7 +283,7 @@ def test_without_pytorch_it_is_refused_with_what_to_do() -> None:
         "from sakuga.errors import MissingToolError\n"
         "from sakuga.models.between import check_rife\n"
         "try:\n    check_rife()\n"
-        "except MissingToolError as error:\n    sys.exit('pip install' not in str(error))\n"
+        "except MissingToolError as error:\n    sys.exit('make models' not in str(error))\n"
         "sys.exit(2)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

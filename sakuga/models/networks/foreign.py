@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sakuga.errors import MissingToolError, WeightsError
+from sakuga.models.cards import INSTALL
 from sakuga.models.networks import torchvision_part
 from sakuga.models.networks.base import SuperResolver
 
@@ -99,8 +100,7 @@ def _spandrel(shown: str) -> ModuleType:
                 return import_module("spandrel")
         except ImportError as error:
             raise MissingToolError(
-                f"{shown} is none of the networks that are built in; others need spandrel: install it with "
-                '`pip install "sakuga[spandrel]"`.'
+                f"{shown} is none of the networks that are built in; others need spandrel; {INSTALL}."
             ) from error
 
 
