@@ -30,7 +30,6 @@ STOP_TIMEOUT = 5.0
 SLOTS = 64
 
 QUIET = {
-    "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
@@ -108,6 +107,7 @@ class PrivateServer:
             PREFECT_API_URL=f"http://127.0.0.1:{self._address[1]}/api",
             PREFECT_API_AUTH_STRING=token,
             PREFECT_HOME=str(self._folder),
+            DO_NOT_TRACK="1",
         )
         os.environ.pop("PREFECT_API_KEY", None)
         database = f"sqlite+aiosqlite:///{self._folder / f'server-{slot}.db'}"
