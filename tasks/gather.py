@@ -32,7 +32,7 @@ def gather_chunks(
 
     Raises:
         CancelledError: the job was asked to stop.
-        SakugaError: a chunk failed; the message says which, and how many more did.
+        SakugaError: a chunk failed; of several chunks, a note says how many did.
     """
     try:
         return _gather(futures, indices, watch)
@@ -75,10 +75,9 @@ def _settle(futures: PrefectFutureList[Any]) -> None:
 
 
 def _one_error(failed: dict[int, Exception], count: int) -> Exception:
+    """The first error; `count` is how many chunks were to be made."""
     index, first = next(iter(failed.items()))
-    if not isinstance(first, SakugaError) or isinstance(first, CancelledError):
-        return first
-    first.add_note(
-        f"Chunk {index} and {len(failed) - 1} more of {count} failed; the others are finished and kept."
-    )
+    if isinstance(first, SakugaError) and not isinstance(first, CancelledError) and count > 1:
+        kept = "none is finished" if len(failed) == count else "the others are finished and kept"
+        first.add_note(f"It happened in chunk {index}; of {count} chunks {len(failed)} failed, {kept}.")
     return first

@@ -6,9 +6,12 @@ import time
 from prefect.logging import get_run_logger
 
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.models.between import prepare_rife
-from sakuga.models.registry import prepare_model
-from sakuga.settings import load_settings
+from sakuga.models.base import ModelCard
+from sakuga.models.between import check_rife, prepare_rife
+from sakuga.models.cards import CARDS, RIFE
+from sakuga.models.registry import check_model, prepare_model
+from sakuga.models.weights import is_present
+from sakuga.settings import Settings, load_settings
 from tasks.channel import Channel, current_channel
 from tasks.progress import PERIOD
 from tasks.retry import step
@@ -19,17 +22,31 @@ def fetch_model(spec: EnhanceSpec) -> None:
     """Download the weights that the job needs and that are not here, and prove those that are.
 
     Raises:
+        MissingToolError: what runs the model is not installed, or there is no such device.
         DownloadError: they could not be had; worth another try.
         WeightsError: a file is not what it should be.
     """
     channel, settings = current_channel(), load_settings()
     channel.check()
+    check_model(spec.model_choice())
+    cards = [card for card in CARDS if card.name == spec.model]
+    with_rife = spec.fps is not None and spec.interpolation == "rife"
+    if with_rife:
+        check_rife(spec.device)
+        cards.append(RIFE)
+    if _to_download(cards, settings):
+        # before the first byte: a server that does not answer takes its time
+        channel.emit("stage", stage="model")
     told = _Told(channel)
     prepare_model(spec.model_choice(), settings, told.progress, channel.cancelled)
-    if spec.fps is not None and spec.interpolation == "rife":
+    if with_rife:
         prepare_rife(settings, told.progress, channel.cancelled)
-    if told.file:
-        get_run_logger().info("Downloaded %s", told.file)
+    for file in told.files:
+        get_run_logger().info("Downloaded %s", file)
+
+
+def _to_download(cards: list[ModelCard], settings: Settings) -> bool:
+    return not all(is_present(file, settings) for card in cards for file in card.weights)
 
 
 class _Told:
@@ -37,15 +54,15 @@ class _Told:
 
     def __init__(self, channel: Channel) -> None:
         self._channel, self._lock, self._last = channel, threading.Lock(), 0.0
-        self.file = ""
+        self.files: list[str] = []
 
     def progress(self, name: str, done: int, total: int) -> None:
         """Tell of `done` of `total` bytes of a file, at a bearable pace."""
         with self._lock:
-            if not self.file:
-                self._channel.emit("stage", stage="model")
             now = time.monotonic()
-            if name == self.file and done < total and now - self._last < PERIOD:
+            if name in self.files and done < total and now - self._last < PERIOD:
                 return
-            self.file, self._last = name, now
+            self._last = now
+            if name not in self.files:
+                self.files.append(name)
         self._channel.emit("download", file=name, done=done, total=total)
