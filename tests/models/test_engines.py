@@ -320,3 +320,15 @@ print([name for name in sys.modules if name.startswith("openvino_telemetry")])
 """
     assert child(code, tmp_path) == "[]\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_is_not_used_any_more_is_gone_at_once(device: str) -> None:
+    gc.disable()
+    try:
+        engine = opened(compact(), device, Candidate("torch", "fp32"))
+        engine.run(picture(16, 16).to(engine.device))
+        gone = weakref.ref(engine)
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()

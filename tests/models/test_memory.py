@@ -13,13 +13,16 @@ from torch import Tensor
 
 from sakuga.errors import DeviceError, OutOfMemoryError
 from sakuga.models.engines.memory import (
+    MOST_SAMPLES,
     UNKNOWN_NEED,
     bytes_per_pixel,
     device_errors,
     free_host_memory,
     is_device_failure,
     is_out_of_memory,
+    need_of,
     pixels_that_fit,
+    pixels_within,
 )
 from sakuga.models.engines.torch_engine import TorchEngine
 from sakuga.models.networks.base import SuperResolver
@@ -129,6 +132,26 @@ def test_half_precision_and_smaller_networks_let_larger_pictures_fit() -> None:
     assert 0 < pixels_that_fit(fp32, large) < pixels_that_fit(fp32, small) < pixels_that_fit(bf16, small)
 
 
+@pytest.mark.parametrize(("kind", "most"), MOST_SAMPLES.items())
+@pytest.mark.parametrize(
+    "network", [compact(), RRDBNet(64, 1), RRDBNet(64, 1, 2)], ids=["compact", "x4", "x2"]
+)
+def test_no_tensor_has_more_samples_than_a_gpu_counts_however_much_memory_it_has(
+    network: SuperResolver, kind: str, most: int
+) -> None:
+    pixels = pixels_within(10_000 * GIB, need_of(network), kind, 16, 4)
+    widest = 16 if isinstance(network, SRVGGNetCompact) else 64
+    largest = max(widest * (1 if network.radius else 16 // network.multiple**2), 3 * network.scale**2)
+    assert most - 2 * largest <= pixels * largest <= most
+
+
+def test_on_a_gpu_pictures_under_way_share_the_memory_of_one_trunk() -> None:
+    need = need_of(RRDBNet(64, 1))
+    alone, four = (pixels_within(8 * GIB, need, "cuda", 16, parallel) for parallel in (1, 4))
+    assert alone / 4 < four < alone
+    assert pixels_within(8 * GIB, need, "mps", 16, 4) == pytest.approx(alone / 4, abs=1)
+
+
 class Peculiar(SuperResolver):
     """A network that cannot be followed without numbers."""
 
@@ -151,6 +174,7 @@ def test_a_network_that_cannot_be_followed_is_taken_to_need_much() -> None:
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)"),
         RuntimeError("could not create a memory object"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
         RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc"),
     ],
     ids=lambda error: str(error)[:20],

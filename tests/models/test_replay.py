@@ -48,6 +48,53 @@ def test_a_shape_is_recorded_when_it_comes_again_and_replayed_from_then_on() -> 
     assert (recorder.steps, recorder.recorded, recorder.replayed) == (2, 1, 1 + 3)
 
 
+def test_a_shape_is_recorded_only_when_it_has_come_as_often_as_was_asked_for() -> None:
+    recorder = Recorder()
+    replays = Replays(recorder.eager, recorder.record, 2, after=4)
+    for side in (4, 5, 4, 6, 4):
+        replays(square(side))
+    assert recorder.recorded == 0
+    replays(square(4))
+    assert (recorder.recorded, replays.recorded) == (1, 1)
+
+
+def test_nothing_is_recorded_where_none_may_be_kept() -> None:
+    recorder = Recorder()
+    replays = Replays(recorder.eager, recorder.record, 0)
+    for _ in range(9):
+        replays(square(4))
+    assert (recorder.steps, recorder.recorded) == (9, 0)
+
+
+def test_a_picture_that_finds_no_room_takes_that_of_the_recordings() -> None:
+    recorder = Recorder()
+    replays: Replays
+
+    def eager(rgb: Tensor) -> Tensor:
+        if replays.recorded and rgb.shape[-1] > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return recorder.eager(rgb)
+
+    replays = Replays(eager, recorder.record, 2)
+    for side in (4, 4, 9):
+        rgb = square(side)
+        assert torch.equal(replays(rgb), rgb * 2)
+    assert replays.recorded == 0
+
+
+def test_a_picture_that_finds_no_room_without_recordings_either_is_refused() -> None:
+    def eager(rgb: Tensor) -> Tensor:
+        if rgb.shape[-1] > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return rgb * 2
+
+    replays = Replays(eager, Recorder().record, 2)
+    replays(square(4))
+    replays(square(4))
+    with pytest.raises(torch.OutOfMemoryError):
+        replays(square(9))
+
+
 @pytest.mark.parametrize("off", [0.01, float("nan"), float("inf")])
 def test_a_recording_that_is_wrong_is_never_used(off: float) -> None:
     recorder = Recorder(off)

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +29,9 @@ UNKNOWN_FREE = 2 << 30
 """Bytes that are taken to be free where the system does not say."""
 UNKNOWN_NEED = 8192
 """Bytes for each source pixel of a network that cannot be followed: more than any known one takes."""
+MOST_SAMPLES = {"cuda": 2**31 - 1, "mps": 2**30 - 1}
+"""Samples that a tensor may have, by the kind of device: beyond, PyTorch's `interpolate` on CUDA leaves zeros
+in channels-last tensors without a word (its #141831), and Metal ends the process at 4 GiB."""
 
 _NO_ROOM = (
     "out of memory",
@@ -39,6 +43,8 @@ _NO_ROOM = (
     "failed to allocate",
     "could not create a memory object",
     "alloc_failed",
+    # cuDNN's last word where none of its kernels finds room for its workspace
+    "unable to find an engine",
 )
 _BROKEN = (
     "cuda error",
@@ -155,6 +161,7 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
+        self.largest = 0
         self._live = 0
         self._owners: dict[int, int] = {}
 
@@ -169,6 +176,7 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _made(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
+        self.largest = max(self.largest, tensor.numel())
         self._owners[key] = self._owners.get(key, 0) + 1
         if self._owners[key] == 1:
             self._live += size
@@ -182,36 +190,64 @@ class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._live -= size
 
 
+class Need(NamedTuple):
+    """What running a network takes at the most, for each source pixel.
+
+    Attributes:
+        trunk: bytes while the trunk is computed in fp32.
+        ends: bytes for what is before and after it.
+        samples: of the largest tensor.
+    """
+
+    trunk: float
+    ends: float
+    samples: float
+
+
+def need_of(network: SuperResolver) -> Need:
+    """What a network takes, found by following its operations without computing them; it is not changed."""
+    side = -(-PROBE_SIDE // network.multiple) * network.multiple
+    samples = 3.0 * network.scale**2
+    try:
+        shadow = copy.deepcopy(network).to("meta")
+        with torch.no_grad(), _Live() as live:
+            shadow.trunk(torch.zeros(1, 3, side, side, device="meta"))
+        trunk, samples = live.peak / side**2, max(samples, live.largest / side**2)
+    except Exception:  # what code a stranger's network runs is not known
+        trunk = float(UNKNOWN_NEED)
+    # the source, and at the end the trunk's result, the skip and their sum
+    return Need(trunk, 3 * 4 + 3 * 3 * 4 * network.scale**2, samples)
+
+
 def bytes_per_pixel(network: SuperResolver, bits: int = 32) -> float:
     """What running a network takes at the most, in bytes for each source pixel.
-
-    Found by following its operations without computing them.
 
     Args:
         network: the network; it is not changed.
         bits: width of the samples within the trunk.
     """
-    side = -(-PROBE_SIDE // network.multiple) * network.multiple
-    try:
-        shadow = copy.deepcopy(network).to("meta")
-        with torch.no_grad(), _Live() as live:
-            shadow.trunk(torch.zeros(1, 3, side, side, device="meta"))
-        trunk = live.peak / side**2
-    except Exception:  # what code a stranger's network runs is not known
-        trunk = float(UNKNOWN_NEED)
-    # the source, and at the end the trunk's result, the skip and their sum
-    ends = 3 * 4 + 3 * 3 * 4 * network.scale**2
-    return float(MARGIN * (trunk * bits / 32 + ends))
+    need = need_of(network)
+    return float(MARGIN * (need.trunk * bits / 32 + need.ends))
 
 
 def pixels_that_fit(engine: Engine, network: SuperResolver) -> int:
     """The most source pixels that an engine can take at once, by an estimate from the free memory.
 
-    Pictures that are under way at the same time share it.
+    Pictures that are under way at the same time share it; on a GPU the trunk is computed for one at a time.
     """
     bits = 32 if engine.use.precision == "fp32" else 16
-    share = USABLE * free_memory(engine.device) / max(1, engine.parallel)
-    return max(1, int(share / bytes_per_pixel(network, bits)))
+    return pixels_within(
+        free_memory(engine.device), need_of(network), engine.device.type, bits, engine.parallel
+    )
+
+
+def pixels_within(free: int, need: Need, kind: str, bits: int, parallel: int) -> int:
+    """`pixels_that_fit` for given facts: free bytes, the kind of device, and how many pictures share it."""
+    trunks = 1 if kind == "cuda" else parallel
+    pixels = USABLE * free / (MARGIN * (need.trunk * bits / 32 * trunks + need.ends * parallel))
+    if kind in MOST_SAMPLES:
+        pixels = min(pixels, MOST_SAMPLES[kind] / need.samples)
+    return max(1, int(pixels))
 
 
 @contextmanager

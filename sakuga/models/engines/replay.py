@@ -16,23 +16,27 @@ CLOSE = 1e-3
 MOST_RECORDINGS = 3
 """Times that one shape is recorded: shapes that keep driving each other out are not worth it."""
 
+REMEMBERED = 1000
+"""Shapes whose runs are counted; with more, counting begins anew."""
+
 
 class Replays:
     """Recordings of a function for the shapes that were used last.
 
-    A shape is recorded when it comes for the second time. Where recording fails, or its first replay differs
-    from the function, that shape is done step by step from then on.
+    A shape is recorded when it has come a number of times. Where recording fails, or its first replay differs
+    from the function, that shape is done step by step from then on. Where memory ends, recordings go first.
 
     Args:
         eager: the function, step by step.
         record: makes a recording for pictures of one shape.
         most: recordings that are kept; each holds memory of its own.
+        after: runs of a shape, the last of which is recorded too.
     """
 
-    def __init__(self, eager: Run, record: Callable[[Tensor], Run], most: int) -> None:
-        self._eager, self._record, self._most = eager, record, most
+    def __init__(self, eager: Run, record: Callable[[Tensor], Run], most: int, after: int = 2) -> None:
+        self._eager, self._record, self._most, self._after = eager, record, most, after
         self._kept: OrderedDict[torch.Size, Run] = OrderedDict()
-        self._recordings: dict[torch.Size, int] = {}
+        self._runs: dict[torch.Size, int] = {}
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """The function's result; not for several threads at once."""
@@ -40,13 +44,24 @@ class Replays:
         if shape in self._kept:
             self._kept.move_to_end(shape)
             return self._kept[shape](rgb)
-        result = self._eager(rgb)
-        made = self._recordings.get(shape)
-        if made is None:
-            self._recordings[shape] = 0
-        elif made < MOST_RECORDINGS:
-            self._recordings[shape] = made + 1 if self._keep(rgb, result) else MOST_RECORDINGS
+        result = self._step_by_step(rgb)
+        if len(self._runs) >= REMEMBERED:
+            self._runs.clear()
+        runs = self._runs[shape] = self._runs.get(shape, 0) + 1
+        last = MOST_RECORDINGS * self._after
+        if self._most and runs <= last and runs % self._after == 0 and not self._keep(rgb, result):
+            self._runs[shape] = last
         return result
+
+    def _step_by_step(self, rgb: Tensor) -> Tensor:
+        try:
+            return self._eager(rgb)
+        except RuntimeError as error:
+            if not self._kept or not is_out_of_memory(error):
+                raise
+        # not before the error is gone, which holds what was computed so far
+        self.clear()
+        return self._eager(rgb)
 
     def _keep(self, rgb: Tensor, expected: Tensor) -> bool:
         """Record, check and keep; False where this shape cannot be recorded."""

@@ -13,6 +13,9 @@ from sakuga.models.engines.parity import PARITY_DB, parity
 WATCH_EVERY = 240
 """Runs between two that are computed again: with fp32 at half the speed it costs less than a hundredth."""
 
+WATCH_EVERY_CUDA = 2400
+"""The same on a GPU, where fp32 without TF32 takes up to 16 times as long, and memory has to be had anew."""
+
 
 class WatchedEngine:
     """An engine in half precision that goes on in fp32 when a sampled result is too far from it.
@@ -34,6 +37,7 @@ class WatchedEngine:
         self._engine = engine
         self._open_exact = open_exact
         self._bound = bound
+        self._every = WATCH_EVERY_CUDA if engine.device.type == "cuda" else WATCH_EVERY
         self._fell_back = False
         self._left = 0
         """Runs until the next one that is sampled."""
@@ -49,7 +53,7 @@ class WatchedEngine:
             self._left -= 1
             sampled = self._left < 0
             if sampled:
-                self._left = WATCH_EVERY - 1
+                self._left = self._every - 1
         if not sampled and self._trusted:
             return self._engine.run(rgb)
         with self._sampling:
