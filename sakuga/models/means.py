@@ -59,13 +59,14 @@ def _folded(planes: Tensor, before: int, side: int) -> Tensor:
         planes = torch.nn.functional.pad(planes, (0, 0, before, after))
     number, height, width = planes.shape
     rows = planes.reshape(number, height // side, side, width)
-    while side % 2 == 0:
-        side //= 2
-        rows = rows[..., :side, :] + rows[..., side : 2 * side, :]
-    total: Tensor = rows[..., 0, :]
-    for row in range(1, side):
-        total = total + rows[..., row, :]
-    return total
+    # the upper half onto the lower one, again and again; sides are even, as those of cells are
+    side //= 2
+    total: Tensor = rows[..., :side, :] + rows[..., side:, :]
+    while side > 1:
+        half = -(-side // 2)
+        total[..., : side - half, :] += total[..., half:side, :]
+        side = half
+    return total[..., 0, :]
 
 
 @dataclass(frozen=True)
