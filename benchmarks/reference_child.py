@@ -107,6 +107,7 @@ def job(
     size: list[int],
     rate: str,
     frames: int,
+    scale: int,
     coding: list[str],
 ) -> dict[str, Any]:
     """Enhance a clip as the project's video script does: ffmpeg, one frame at a time, ffmpeg.
@@ -115,11 +116,12 @@ def job(
         weights: an official file.
         convolutions: inner convolutions of its network.
         source: the clip.
-        result: file to write, 4 times as large, with the clip's sound.
+        result: file to write, with the clip's sound.
         ffmpeg: the program.
         size: width and height of the clip.
         rate: frames per second.
         frames: how many to do, from the first.
+        scale: factor from the clip to the result; the network's 4 is resized to it.
         coding: ffmpeg's options for video.
 
     Returns:
@@ -140,7 +142,7 @@ def job(
     encoder = subprocess.Popen(
         [
             *(ffmpeg, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"),
-            *("-s", f"{width * 4}x{height * 4}", "-framerate", rate, "-i", "pipe:", "-i", source),
+            *("-s", f"{width * scale}x{height * scale}", "-framerate", rate, "-i", "pipe:", "-i", source),
             *("-map", "0:v", "-map", "1:a?", "-c:a", "copy", "-shortest", "-pix_fmt", "yuv420p"),
             *(*coding, result),
         ],
@@ -152,7 +154,7 @@ def job(
     length = width * height * 3
     while len(data := decoder.stdout.read(length)) == length:
         picture = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-        larger, _ = upscaler.enhance(picture, outscale=4)
+        larger, _ = upscaler.enhance(picture, outscale=scale)
         encoder.stdin.write(larger.tobytes())
     encoder.stdin.close()
     if decoder.wait() or encoder.wait():
