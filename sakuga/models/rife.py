@@ -1,6 +1,8 @@
 """RIFE 4.25: motion from a picture at any time between two pictures to both of them, by a network."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,15 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sakuga.errors import OutOfMemoryError, WeightsError
+from sakuga.errors import DeviceError, OutOfMemoryError, WeightsError
 from sakuga.media.info import Colour
 from sakuga.media.picture import Picture
 from sakuga.models.between import Between
-from sakuga.models.engines.choose import resolve_device
+from sakuga.models.engines.choose import note_failure, resolve_device
+from sakuga.models.engines.gpu import empty_cache, giving_work
 from sakuga.models.engines.memory import device_errors
 from sakuga.models.networks.ifnet import MULTIPLE, IFNet, inference_state
 from sakuga.models.networks.state import read_state
-from sakuga.models.tensors import to_rgb
+from sakuga.models.tensors import fetched, to_rgb
 
 CPU = torch.device("cpu")
 
@@ -62,6 +65,9 @@ class Rife:
         self._plain = self._net = _read(path)
         if self.device.type != "cpu" or precision != torch.float32:
             self._net = copy.deepcopy(self._plain).to(self.device, precision)
+        if self.device.type == "cuda":
+            # the kernels for half precision want channels side by side
+            self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def see(self, picture: Picture, colour: Colour) -> Seen:
         """A picture, whose samples mean what `colour` says, and its features.
@@ -71,11 +77,12 @@ class Rife:
             DeviceError: the device failed.
         """
         try:
-            return self._see(self._net, self.device, picture, colour)
+            with self._noted():
+                return self._see(self._net, self.device, picture, colour)
         except OutOfMemoryError:
             if self._net is self._plain:
                 raise
-        torch.cuda.empty_cache()
+        empty_cache(self.device)
         return self._see(self._plain, CPU, picture, colour)
 
     def between(self, left: Seen, right: Seen, t: float) -> Between:
@@ -83,15 +90,27 @@ class Rife:
         found = None
         if not (left.plain or right.plain):
             try:
-                found = self._estimate(self._net, self.device, left, right, t)
+                with self._noted():
+                    found = self._estimate(self._net, self.device, left, right, t)
             except OutOfMemoryError:
-                torch.cuda.empty_cache()
-        if found is None or not bool(torch.isfinite(found[0]).all()):
+                pass
+            if found is None:
+                empty_cache(self.device)
+        if found is None or not all(bool(torch.isfinite(each).all()) for each in found):
             found = self._estimate(self._plain, CPU, self._as_plain(left), self._as_plain(right), t)
-        flow, share = found
-        width, height = left.size
-        ways = flow[0, :, :height, :width].permute(1, 2, 0).contiguous().numpy()
-        return Between(ways[..., :2], ways[..., 2:], 1 - share[0, 0, :height, :width].numpy())
+        ways, share = (each.numpy() for each in found)
+        return Between(ways[..., :2], ways[..., 2:], 1 - share)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember a device that fails: another attempt opens the network on another one."""
+        try:
+            yield
+        except OutOfMemoryError:
+            raise
+        except DeviceError:
+            note_failure(str(self.device))
+            raise
 
     def _see(self, net: IFNet, device: torch.device, picture: Picture, colour: Colour) -> Seen:
         size = picture.width, picture.height
@@ -100,7 +119,9 @@ class Rife:
             rgb = to_rgb(picture, colour, device)
             # not black: a border that stands still beside a moving picture would be motion
             padded = functional.pad(rgb, (0, right, 0, below), "replicate")
-            return Seen(padded, net.encode(padded), size, net is self._plain)
+            with giving_work(device):
+                features = net.encode(padded)
+            return Seen(padded, features, size, net is self._plain)
 
     def _as_plain(self, seen: Seen) -> Seen:
         if seen.plain:
@@ -112,9 +133,14 @@ class Rife:
     def _estimate(
         self, net: IFNet, device: torch.device, left: Seen, right: Seen, t: float
     ) -> tuple[Tensor, Tensor]:
+        """Flow, (height, width, 4), and the left one's share, (height, width), on the host and not padded."""
+        width, height = left.size
         with device_errors(str(device)), torch.inference_mode():
-            flow, share = net(left.rgb, right.rgb, (left.features, right.features), t)
-            return flow.cpu(), share.cpu()
+            with giving_work(device):
+                flow, share = net(left.rgb, right.rgb, (left.features, right.features), t)
+            ways = flow[0, :, :height, :width].permute(1, 2, 0).contiguous()
+            ways, share = fetched((ways, share[0, 0, :height, :width].contiguous()))
+            return ways, share
 
 
 class Interpolator:
