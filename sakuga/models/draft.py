@@ -16,8 +16,10 @@ from sakuga.models.tiles import Size
 class Draft:
     """Takes a network's picture piece by piece, and gives the planes of a part of the result.
 
-    Networks shift colours, by the content: realesr-animevideov3 makes pictures 1.5 to 4.9 of 255 brighter.
-    The planes are therefore shifted smoothly until every cell has the mean colour of the source's.
+    Networks shift colours, by the content: realesr-animevideov3 makes pictures 0.1 to 4.9 of 255 brighter.
+    The planes are therefore shifted smoothly until every cell has the mean colour of the source's. For
+    pictures that were made smaller by area, to a half and to a quarter, this gains 1.0 and 0.3 dB of luma on
+    drawings, 0.5 and 0.2 dB on photographs (no picture loses), for 7 to 10 ms at 1708x960 on one core.
 
     Args:
         form: of the result.

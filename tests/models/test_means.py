@@ -17,8 +17,8 @@ CPU = torch.device("cpu")
 SUMS = 1e-5
 """Relative: sums of some hundred samples in single precision."""
 STEEPEST = 4
-"""Times the largest difference of neighbours: the steepest slope over a cell, 1 from border to border and 3 for
-the bow of its parabola."""
+"""Times the largest difference of neighbours: the steepest slope over a cell, 1 from border to border and 3
+for the bow of its parabola."""
 
 sizes = st.integers(1, 60)
 
