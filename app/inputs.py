@@ -12,6 +12,7 @@ from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
 from sakuga.models.between import check_rife
 from sakuga.models.registry import check_checkpoint, check_model
+from sakuga.models.weights import check_source
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
 from tasks.destination import Destination, choose_destination, is_result
@@ -85,7 +86,8 @@ def check_item(
         Where the result goes, and the report of the result that the same job has left there, if it has.
 
     Raises:
-        InputError: the source, an option or the name of the result is not acceptable.
+        InputError: the source, an option or the name of the result is not acceptable, or weights are damaged.
+        DownloadError: weights are neither here nor in the mirror, which is a folder.
     """
     probed = probe_once(item.path, settings.limits, salvage=spec.salvage)
     check_request(probed.info, spec, settings.limits)
@@ -96,6 +98,8 @@ def check_item(
         if report := finished_before(place, item.path, spec):
             return place, report
         choose_destination(item.path, name, container, where, in_store=in_store, overwrite=False)
+    for card in spec.downloads():
+        check_source(card, settings)
     return place, None
 
 

@@ -4,14 +4,14 @@ import threading
 import time
 
 from prefect.logging import get_run_logger
+from prefect.runtime import task_run
 
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.models.base import ModelCard
 from sakuga.models.between import check_rife, prepare_rife
-from sakuga.models.cards import CARDS, RIFE
+from sakuga.models.cards import RIFE
 from sakuga.models.registry import check_model, prepare_model
 from sakuga.models.weights import is_present
-from sakuga.settings import Settings, load_settings
+from sakuga.settings import load_settings
 from tasks.channel import Channel, current_channel
 from tasks.progress import PERIOD
 from tasks.retry import step
@@ -29,24 +29,19 @@ def fetch_model(spec: EnhanceSpec) -> None:
     channel, settings = current_channel(), load_settings()
     channel.check()
     check_model(spec.model_choice())
-    cards = [card for card in CARDS if card.name == spec.model]
-    with_rife = spec.fps is not None and spec.interpolation == "rife"
-    if with_rife:
+    cards = spec.downloads()
+    if RIFE in cards:
         check_rife(spec.device)
-        cards.append(RIFE)
-    if _to_download(cards, settings):
+    present = all(is_present(file, settings) for card in cards for file in card.weights)
+    if not present and task_run.run_count <= 1:
         # before the first byte: a server that does not answer takes its time
         channel.emit("stage", stage="model")
     told = _Told(channel)
     prepare_model(spec.model_choice(), settings, told.progress, channel.cancelled)
-    if with_rife:
+    if RIFE in cards:
         prepare_rife(settings, told.progress, channel.cancelled)
     for file in told.files:
         get_run_logger().info("Downloaded %s", file)
-
-
-def _to_download(cards: list[ModelCard], settings: Settings) -> bool:
-    return not all(is_present(file, settings) for card in cards for file in card.weights)
 
 
 class _Told:

@@ -6,7 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from sakuga.media.info import Frozen, Rational
-from sakuga.models.base import Backend, ModelChoice, Precision
+from sakuga.models.base import Backend, ModelCard, ModelChoice, Precision
+from sakuga.models.cards import DOWNLOADS, RIFE
 
 Codec = Literal["h264", "hevc", "av1", "prores"]
 Container = Literal["mp4", "mkv", "mov"]
@@ -199,6 +200,13 @@ class EnhanceSpec(Frozen):
         part = self.model_dump(mode="json", include=names)
         # equal frames give equal pixels, whether they were computed or not
         return {**part, "near": self.reuse == "near"}
+
+    def downloads(self) -> tuple[ModelCard, ...]:
+        """Cards of what has weights to download: the model, and what interpolates."""
+        wanted = {self.model}
+        if self.fps is not None and self.interpolation == "rife":
+            wanted.add(RIFE.name)
+        return tuple(card for card in DOWNLOADS if card.name in wanted)
 
     def model_choice(self) -> ModelChoice:
         """Which model, and where and how it runs."""

@@ -101,7 +101,27 @@ def ensure_weights(
         OptionError: the folder cannot be written, or the mirror is no folder or address.
         CancelledError: `cancelled` said so.
     """
-    return tuple(_ensure(file, settings, on_progress, cancelled, replace=replace) for file in card.weights)
+    for file in card.weights:
+        if not replace and weights_state(file, settings) == "damaged":
+            raise _refusal(card, _verdict(file, settings))
+    return tuple(_ensure(file, settings, on_progress, cancelled) for file in card.weights)
+
+
+def check_source(card: ModelCard, settings: Settings) -> None:
+    """Refuse, without a network, weights that are damaged here, or absent here and in a mirror folder.
+
+    Raises:
+        WeightsError: a file is here and is not what was published.
+        DownloadError: a file is neither here nor in the mirror's folder.
+        OptionError: the mirror is neither a folder nor an address.
+    """
+    for file in card.weights:
+        state = weights_state(file, settings)
+        if state == "damaged":
+            raise _refusal(card, _verdict(file, settings))
+        source = _source(file, settings)
+        if state == "absent" and isinstance(source, Path) and not source.exists():
+            raise DownloadError(_complaint(file, source, "No such file or directory", settings))
 
 
 def verify_weights(card: ModelCard, settings: Settings) -> tuple[Verdict, ...]:
@@ -141,14 +161,9 @@ def _ensure(
     settings: Settings,
     on_progress: OnProgress | None,
     cancelled: Cancelled | None,
-    *,
-    replace: bool,
 ) -> Path:
     path = weights_path(file, settings)
-    state = weights_state(file, settings)
-    if state == "damaged" and not replace:
-        raise _refusal(_verdict(file, settings))
-    if state == "present":
+    if weights_state(file, settings) == "present":
         return path
 
     def told(done: int, total: int) -> None:
@@ -190,9 +205,7 @@ def _download(
         try:
             transfer.run()
         except DownloadError as error:
-            raise DownloadError(
-                f"{file.name} could not be downloaded from {str(source)!r}: {error}; {_hint(settings)}."
-            ) from error
+            raise DownloadError(_complaint(file, source, str(error), settings)) from error
         except WeightsError as error:
             part.truncate(0)
             raise WeightsError(
@@ -211,6 +224,10 @@ def _download(
                 f"{file.name} at {str(source)!r} is not what was published: its sha256 is {found} in "
                 f"place of {file.sha256}; nothing was kept."
             )
+
+
+def _complaint(file: WeightsFile, source: str | Path, reason: str, settings: Settings) -> str:
+    return f"{file.name} could not be downloaded from {str(source)!r}: {reason}; {_hint(settings)}."
 
 
 def _hint(settings: Settings) -> str:
@@ -256,12 +273,12 @@ def _verdict(file: WeightsFile, settings: Settings) -> Verdict:
     return Verdict(file=file, path=path, state="present", found=found)
 
 
-def _refusal(verdict: Verdict) -> WeightsError:
+def _refusal(card: ModelCard, verdict: Verdict) -> WeightsError:
     if verdict.reason:
         return WeightsError(f"{str(verdict.path)!r} cannot be read: {verdict.reason}; correct or remove it.")
     return WeightsError(
         f"{str(verdict.path)!r} is not what was published: its sha256 is {verdict.found} in place of "
-        f"{verdict.file.sha256}; `sakuga models fetch` replaces it."
+        f"{verdict.file.sha256}; `sakuga models fetch {card.name}` replaces it."
     )
 
 

@@ -31,6 +31,7 @@ try:
 finally:
     sys.stderr.write("torch imported" if "torch" in sys.modules else "")
 """
+PLAIN = "from app.cli import main; main()"
 ANIME = "realesr-animevideov3"
 FILE = f"{ANIME}.pth"
 
@@ -238,17 +239,49 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_before_anything_is_started(
     assert not (home / "prefect").exists()
 
 
+@pytest.mark.parametrize(
+    ("mirror", "expected", "words"),
+    [("{here}", 1, ["{here}", FILE]), ("ftp://here/weights", 2, ["ftp://here", "SAKUGA_MODEL_MIRROR"])],
+)
+def test_a_mirror_that_cannot_have_the_weights_is_refused_before_anything_is_started(
+    tmp_path: Path, mirror: str, expected: int, words: list[str]
+) -> None:
+    pytest.importorskip("torch")
+    home, here = tmp_path / "home", tmp_path / "mirror"
+    here.mkdir()
+    clip = make_clip(tmp_path / "clip.mp4")
+    address = mirror.format(here=here)
+    code, out, errors = _run(home, "enhance", str(clip), "--model", ANIME, code=PLAIN, mirror=address)
+    assert (code, out) == (expected, "")
+    assert [word for word in words if word.format(here=here) not in errors] == []
+    assert len(errors.strip().splitlines()) == 1
+    assert not (home / "prefect").exists()
+
+
+def test_damaged_weights_are_refused_before_anything_is_started(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "home" / "models" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"damaged")
+    clip = make_clip(tmp_path / "clip.mp4")
+    code, out, errors = _run(tmp_path / "home", "enhance", str(clip), "--model", ANIME)
+    assert (code, out) == (2, "")
+    assert f"sakuga models fetch {ANIME}" in errors
+    assert not (tmp_path / "home" / "prefect").exists()
+
+
 @pytest.mark.slow
-def test_weights_that_cannot_be_had_fail_the_job_and_say_that_they_were_tried_for(
+def test_a_server_without_the_weights_fails_the_job_which_says_that_it_tried(
     home: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    clip, empty = make_clip(tmp_path / "clip.mp4"), tmp_path / "empty"
-    empty.mkdir()
-    code, out, errors = _run(home, "enhance", str(clip), "--model", ANIME, mirror=str(empty))
+    clip = make_clip(tmp_path / "clip.mp4")
+    with serve(b"", servers.error(404)) as server:
+        code, out, errors = _run(home, "enhance", str(clip), "--model", ANIME, mirror=server.address)
     assert (code, out) == (1, "")
+    assert errors.count("downloading weights") == 1
     assert errors.index("downloading weights") < errors.index(FILE)
-    assert str(empty) in errors
+    assert "404" in errors
     assert list(tmp_path.glob("clip.sakuga*")) == []
 
 
