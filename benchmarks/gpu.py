@@ -50,7 +50,7 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {
     "mps": ("fp32", "fp16"),
     "cpu": ("fp32", "bf16"),
 }
-GIVEN = 4
+GIVEN = 8
 """Pictures that the device is given before it is waited for."""
 
 

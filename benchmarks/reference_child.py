@@ -98,6 +98,15 @@ def network(weights: str, convolutions: int, pictures: list[str], runs: int) -> 
     return {"seconds": seconds}
 
 
+def encoding(ffmpeg: str, size: tuple[int, int], rate: str, source: str) -> list[str]:
+    """The start of a command that takes raw pictures, and the sound of `source`."""
+    return [
+        *(ffmpeg, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"),
+        *("-s", f"{size[0]}x{size[1]}", "-framerate", rate, "-i", "pipe:", "-i", source),
+        *("-map", "0:v", "-map", "1:a?", "-c:a", "copy", "-shortest", "-pix_fmt", "yuv420p"),
+    ]
+
+
 def job(
     weights: str,
     convolutions: int,
@@ -140,12 +149,7 @@ def job(
         stdout=subprocess.PIPE,
     )
     encoder = subprocess.Popen(
-        [
-            *(ffmpeg, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24"),
-            *("-s", f"{width * scale}x{height * scale}", "-framerate", rate, "-i", "pipe:", "-i", source),
-            *("-map", "0:v", "-map", "1:a?", "-c:a", "copy", "-shortest", "-pix_fmt", "yuv420p"),
-            *(*coding, result),
-        ],
+        [*encoding(ffmpeg, (width * scale, height * scale), rate, source), *coding, result],
         stdin=subprocess.PIPE,
     )
     assert decoder.stdout is not None
