@@ -64,7 +64,9 @@ class EnhanceSpec(Frozen):
     interpolation: Interpolation = Field(
         "flow",
         title="Interpolation",
-        description="How frames between source frames are made when a frame rate is given.",
+        description=(
+            "How frames between source frames are made when a frame rate is given; `rife` is a network."
+        ),
         json_schema_extra={"position": 5},
     )
     deinterlace: Deinterlace = Field(
