@@ -2,6 +2,7 @@
 
 from prefect.logging import get_run_logger
 
+from sakuga.enhance.chunk import ChunkResult
 from sakuga.enhance.chunk import enhance_chunk as compute
 from sakuga.enhance.key import chunk_key
 from sakuga.errors import CancelledError, SakugaError
@@ -76,6 +77,7 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
             on_frame=lambda done: progress.set(index, done),
             cancelled=channel.cancelled,
         )
+        get_run_logger().info("%s", _said(result))
         record = ChunkRecord(
             key=key,
             ref=MediaRef(uri=output.name, sha256="0" * 64, size=0),
@@ -84,6 +86,14 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
         return cache.keep(record, output)
     finally:
         output.unlink(missing_ok=True)
+
+
+def _said(result: ChunkResult) -> str:
+    work = f"{result.frames} frames: {result.computed} computed, {result.reused} reused"
+    if result.use is None:
+        return work
+    use = f"{result.use.device} in {result.use.precision}, by {result.use.backend}"
+    return f"{work}; the model ran on {use}. {result.use.fell_back}".rstrip()
 
 
 def keys_of(job: Job) -> list[str]:
