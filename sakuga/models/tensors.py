@@ -196,12 +196,14 @@ def fetched(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Tensors on the host; of a GPU's work, waits only for what was queued before."""
     if not tensors or tensors[0].device.type != "cuda":
         return tuple(tensor.cpu() for tensor in tensors)
-    host = tuple(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors)
-    for here, there in zip(host, tensors, strict=True):
-        here.copy_(there, non_blocking=True)
-    done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    done.record(torch.cuda.current_stream(tensors[0].device))
-    done.synchronize()
+    with torch.cuda.device(tensors[0].device):
+        host = tuple(torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors)
+        for here, there in zip(host, tensors, strict=True):
+            here.copy_(there, non_blocking=True)
+        # the encoder has use for the processor meanwhile
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        done.record(torch.cuda.current_stream())
+        done.synchronize()
     return host
 
 
