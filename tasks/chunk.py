@@ -5,15 +5,16 @@ from prefect.logging import get_run_logger
 from sakuga.enhance.chunk import ChunkResult
 from sakuga.enhance.chunk import enhance_chunk as compute
 from sakuga.enhance.key import chunk_key
-from sakuga.errors import CancelledError, SakugaError
+from sakuga.errors import CancelledError, SakugaError, WeightsError
 from sakuga.media.ref import MediaRef
+from sakuga.models.registry import shown_name
 from sakuga.settings import load_settings
 from tasks.cache import ChunkCache, ChunkRecord
 from tasks.channel import current_channel
 from tasks.job import Job, load_planned, open_store
 from tasks.progress import Progress
 from tasks.retry import step
-from tasks.scratch import note_keys
+from tasks.scratch import note_keys, noted_keys
 
 
 @step("find finished chunks")
@@ -43,8 +44,7 @@ def enhance_chunk(job: Job, index: int, progress: Progress) -> ChunkRecord:
     """
     channel = current_channel()
     channel.check()
-    planned = load_planned(job.folder)
-    key = chunk_key(job.source.sha256, planned.info, planned.plan, planned.plan.chunks[index], job.spec)
+    key = noted_keys(job.folder)[index]
     cache = ChunkCache(open_store(job.store))
     try:
         # another run of the same job may have been faster
@@ -63,6 +63,7 @@ def enhance_chunk(job: Job, index: int, progress: Progress) -> ChunkRecord:
 def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progress) -> ChunkRecord:
     planned, channel = load_planned(job.folder), current_channel()
     chunk = planned.plan.chunks[index]
+    _check_key(job, index, key)
     output = job.folder / f"chunk-{index}.{'mov' if job.spec.codec == 'prores' else 'mp4'}"
     try:
         result = compute(
@@ -77,6 +78,8 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
             on_frame=lambda done: progress.set(index, done),
             cancelled=channel.cancelled,
         )
+        # the file of weights may have been replaced between its digest and its reading
+        _check_key(job, index, key)
         get_run_logger().info("%s", _said(result))
         record = ChunkRecord(
             key=key,
@@ -86,6 +89,15 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
         return cache.keep(record, output)
     finally:
         output.unlink(missing_ok=True)
+
+
+def _check_key(job: Job, index: int, key: str) -> None:
+    """Refuse to go on with another model than the job began with: its chunks would not go together."""
+    planned = load_planned(job.folder)
+    chunk = planned.plan.chunks[index]
+    if chunk_key(job.source.sha256, planned.info, planned.plan, chunk, job.spec) != key:
+        name = shown_name(job.spec.model_choice())
+        raise WeightsError(f"The file of the model {name} was replaced while the job ran; start it again.")
 
 
 def _said(result: ChunkResult) -> str:

@@ -69,6 +69,12 @@ def note_keys(folder: Path, keys: Iterable[str]) -> None:
     part.replace(folder / KEYS)
 
 
+def noted_keys(folder: Path) -> list[str]:
+    """The chunks that this run needs, in order."""
+    keys: list[str] = json.loads((folder / KEYS).read_text())
+    return keys
+
+
 def keys_in_use(root: Path) -> frozenset[str]:
     """Chunks that runs need which are alive now."""
     keys: set[str] = set()

@@ -295,7 +295,7 @@ class NeuralUpscaler:
                     rgb = self._convert(lambda: to_rgb(task.picture, task.colour, self._engine.device, area))
                 return self._run(rgb)
 
-            bands = blended_bands(size, self._scale, pixels, compute)
+            bands = blended_bands(size, self._scale, pixels, compute, self._multiple)
             if number < task.passes - 1:
                 whole = torch.cat([band for _, band in bands], 2).clamp_(0, 1)
                 size = size[0] * self._scale, size[1] * self._scale
@@ -339,10 +339,10 @@ class NeuralUpscaler:
 
 def _room(engine: Engine, network: SuperResolver) -> int:
     room = pixels_that_fit(engine, network)
-    exact = network.radius is not None
-    return (
-        min(room, CACHED) if exact and engine.device.type == "cpu" and engine.use.backend == "torch" else room
-    )
+    if network.radius is None:
+        # where blended tiles begin shows a little: with about as much memory they begin at the same places
+        return 1 << (room.bit_length() - 1)
+    return min(room, CACHED) if engine.device.type == "cpu" and engine.use.backend == "torch" else room
 
 
 def _planes(size: Size, layout: PixelLayout) -> tuple[Plane, ...]:

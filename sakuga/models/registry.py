@@ -273,12 +273,12 @@ def _checkpoint_digest(name: str) -> str:
         raise WeightsError(f"The checkpoint {name!r} cannot be read: {error.strerror}.") from error
     if not path.is_file():
         raise WeightsError(f"The checkpoint {name!r} is not a file; name the file of weights itself.")
-    return _digest_once(path.absolute(), facts.st_mtime_ns, facts.st_size)
+    return _digest_once(path.absolute(), facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_size)
 
 
 @lru_cache(maxsize=16)
-def _digest_once(path: Path, changed: int, size: int) -> str:
-    del changed, size
+def _digest_once(path: Path, *seen: int) -> str:
+    del seen
     try:
         return file_digest(path)[0]
     except UnreadableMediaError as error:

@@ -124,7 +124,7 @@ def exact_tiles(
 
 
 def blended_bands(
-    size: Size, scale: int, pixels: int, compute: Callable[[Rect], Tensor]
+    size: Size, scale: int, pixels: int, compute: Callable[[Rect], Tensor], multiple: int = 1
 ) -> Iterator[tuple[int, Tensor]]:
     """Compute a picture in tiles whose overlaps are blended, from the top, a row of tiles after the other.
 
@@ -135,12 +135,14 @@ def blended_bands(
         scale: of the network.
         pixels: of a tile at the most, though a tile is never smaller than its overlaps.
         compute: makes the network's result for a part of the source, of shape (1, 3, height, width).
+        multiple: tiles begin at multiples of it, as the whole picture does: a network that takes pixels
+            together in squares must find the same ones.
 
     Yields:
         The first row of the network's picture and finished rows from there on, (1, 3, rows, width).
     """
     width, height = _blended_side(size, pixels)
-    columns, rows = _spans(size[0], width), _spans(size[1], height)
+    columns, rows = _spans(size[0], width, multiple), _spans(size[1], height, multiple)
     carried: Tensor | None = None
     for number, (top, bottom) in enumerate(rows):
         band = _blended_row(size[0], scale, columns, (top, bottom), compute)
@@ -194,15 +196,13 @@ def _blended_side(size: Size, pixels: int) -> Size:
     return width, min(size[1], max(least, pixels // width))
 
 
-def _spans(length: int, side: int) -> list[tuple[int, int]]:
+def _spans(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
     """Begin and end of tiles along one direction, equal but for the last, that share `OVERLAP` pixels."""
     if side >= length:
         return [(0, length)]
     count = ceil((length - OVERLAP) / (side - OVERLAP))
-    side = ceil((length + (count - 1) * OVERLAP) / count)
-    return [
-        (number * (side - OVERLAP), min(length, number * (side - OVERLAP) + side)) for number in range(count)
-    ]
+    step = ceil((length - OVERLAP) / (count * multiple)) * multiple
+    return [(begin, min(length, begin + step + OVERLAP)) for begin in range(0, length - OVERLAP, step)]
 
 
 def _blended_row(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from flows.enhance import enhance
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import WeightsError
 from sakuga.models.registry import unload
+from tasks.channel import Channel, open_channel
 from tests.acceptance.jobs import (
     environment,
     failures_in,
@@ -113,6 +115,21 @@ def test_bad_weights_are_refused_and_nothing_is_kept(clip: Path, tmp_path: Path,
     assert not (sakuga_home / "calibration.json").exists()
     assert list((sakuga_home / "scratch").iterdir()) == []
     assert [path for path in (sakuga_home / "store").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("prefect_server", "sakuga_home")
+def test_a_checkpoint_that_is_replaced_during_a_job_ends_it(clip: Path, tmp_path: Path) -> None:
+    model = write(tmp_path, "mine.pth", compact(1))
+    other = write(tmp_path, "other.pth", compact(2))
+
+    def replaced(kind: str, _facts: dict[str, Any]) -> None:
+        if kind == "chunk" and other.exists():
+            other.replace(model)
+
+    spec = EnhanceSpec.model_validate(SPEC | {"model": str(model), "chunk_seconds": 0.25})
+    with open_channel(Channel(replaced)), pytest.raises(WeightsError, match="replaced while the job ran"):
+        enhance(str(clip), spec, output=f"{tmp_path}/out/")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_refuses_bad_weights_with_a_sentence(clip: Path, tmp_path: Path, home: Path) -> None:

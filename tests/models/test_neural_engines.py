@@ -111,3 +111,14 @@ def test_networks_without_a_radius_take_odd_sizes(name: str, way: str, device: s
         assert [plane.shape for plane in result.planes] == [(2 * height, 2 * width), *[(height, width)] * 2]
     assert upscaler.use.device == device
     upscaler.close()
+
+
+def test_blended_tiles_begin_where_the_network_takes_pixels_together() -> None:
+    network = NETWORKS["rrdb x2"]()
+    engine, picture = TorchEngine(network, "cpu", "fp32"), noise(1, (200, 150))
+    results = [
+        NeuralUpscaler("x", "x", engine, network, pixels).upscale(picture, (400, 300), YUV420, LIMITED)
+        for pixels in (WHOLE, 16_000)
+    ]
+    seams = [np.abs(a.astype(int) - b) for a, b in zip(*(one.planes for one in results), strict=True)]
+    assert max(int(plane.max()) for plane in seams) <= 1

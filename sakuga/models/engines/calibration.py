@@ -3,12 +3,15 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field, ValidationError
 
 from sakuga.media.info import Frozen
+from sakuga.models.claim import held
 from sakuga.settings import home
 
 MOST = 500
@@ -61,6 +64,19 @@ def path() -> Path:
 def recall(situation: Situation) -> Kept | None:
     """The choice made before, None where there is none or the file is not readable."""
     return _read().choices.get(situation.key)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Waits while another process calibrates: timings would disturb each other, and choices differ.
+
+    Where the folder cannot be written nobody waits.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            path().parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(path().with_suffix(".lock"), lambda _: None, None))
+        yield
 
 
 def remember(situation: Situation, kept: Kept) -> None:

@@ -156,7 +156,7 @@ def open_engine(
     situation = Situation(
         digest, place.description, calibration.size_class(size), wanted, _versions(), cpus()
     )
-    with _calibrating:
+    with _calibrating, calibration.one_at_a_time():
         kept = calibration.recall(situation)
         known = [way for way in ways if kept and way == (kept.backend, kept.precision)]
         if known:

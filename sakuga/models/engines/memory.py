@@ -36,7 +36,8 @@ in channels-last tensors without a word (its #141831), and Metal ends the proces
 _NO_ROOM = (
     "out of memory",
     "not enough memory",
-    "can't allocate memory",
+    "can't alloc",
+    "could not create a primitive",
     "cannot allocate memory",
     "bad_alloc",
     "bad allocation",
@@ -264,7 +265,8 @@ def device_errors(name: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        lines = [line for line in str(error).strip().splitlines() if not line.startswith("Exception from")]
+        said = (lines or [type(error).__name__])[0].rstrip(".")
         if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"{name} has no room for a picture this large ({said}); use fewer workers or another device."
