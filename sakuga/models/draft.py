@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sakuga.media.colour import luma_shares
 from sakuga.models.base import Rect
+from sakuga.models.engines.memory import empty_on_host
 from sakuga.models.means import Surface, cell_side, cell_sums, surface_of
 from sakuga.models.parts import joined, owned
 from sakuga.models.tensors import STRIP, ResultForm
@@ -40,7 +41,9 @@ class Draft:
         # of the source, and of the network's picture; luma, and blue's and red's differences from it
         self._sums = torch.zeros((2, 3 if form.has_colour else 1, *cells), device=device)
         self._samples = [
-            torch.empty((box.height, box.width), device=device)
+            empty_on_host(box.height, box.width)
+            if device.type == "cpu"
+            else torch.empty((box.height, box.width), device=device)
             for box in form.boxes(part)[: self._sums.shape[1]]
         ]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -216,7 +217,7 @@ def need_of(network: SuperResolver) -> Need:
         trunk, samples = live.peak / side**2, max(samples, live.largest / side**2)
     except Exception:  # what code a stranger's network runs is not known
         trunk = float(UNKNOWN_NEED)
-    # the source, and at the end the trunk's result, the skip and their sum
+    # the source, and at the end the trunk's result in its own precision and in fp32, and a skip
     return Need(trunk, 3 * 4 + 3 * 3 * 4 * network.scale**2, samples)
 
 
@@ -276,6 +277,14 @@ def device_errors(name: str) -> Iterator[None]:
                 f"{name} failed ({said}); try again, or choose another device, such as cpu."
             ) from error
         raise
+
+
+def empty_on_host(*shape: int) -> Tensor:
+    """A tensor in fp32 with anything in it, in large pages where the system has them.
+
+    numpy asks for them and torch does not: touching fresh memory of a large result takes a third of the time.
+    """
+    return torch.from_numpy(np.empty(shape, np.float32))
 
 
 def trim_host_memory() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sakuga.errors import OptionError, SakugaError
 from sakuga.models.base import EngineUse
-from sakuga.models.engines.memory import device_errors, trim_host_memory
+from sakuga.models.engines.memory import device_errors, empty_on_host, trim_host_memory
 from sakuga.models.engines.openvino_module import load_openvino
 from sakuga.models.engines.parity import parity, probe
 from sakuga.models.networks.base import SuperResolver
@@ -58,7 +58,7 @@ class OpenVinoEngine:
         self.steady = True
         self.parallel = REQUESTS
         self._scale = network.scale
-        self._skip = network.skip
+        self._add_skip = network.add_skip
         self._ov = load_openvino()
         self._requests = _compile(self._ov, _graph(network), precision, REQUESTS)
 
@@ -68,15 +68,13 @@ class OpenVinoEngine:
             if rgb.shape[0] == rgb.shape[2] == rgb.shape[3] == 1:
                 # one sample takes another way through OpenVINO, that in half precision is wrong by far
                 return self.run(rgb.expand(2, -1, -1, -1))[:1]
-            result = _infer(self._ov, self._requests, rgb, self._scale)
-            skip = self._skip(rgb)
-            return result if skip is None else result.add_(skip)
+            return self._add_skip(_infer(self._ov, self._requests, rgb, self._scale), rgb)
 
     def close(self) -> None:
         """Give memory back; see `Engine.close`."""
         while not self._requests.empty():
             self._requests.get_nowait()
-        del self._skip
+        del self._add_skip
         trim_host_memory()
 
 
@@ -84,7 +82,7 @@ def _infer(ov: Any, requests: "queue.LifoQueue[Any]", rgb: Tensor, scale: int) -
     """The trunk's result, by the first request that is free."""
     pictures, _, height, width = rgb.shape
     source = rgb.contiguous()
-    result = torch.empty(pictures, 3, height * scale, width * scale)
+    result = empty_on_host(pictures, 3, height * scale, width * scale)
     request = requests.get()
     try:
         request.set_input_tensor(ov.Tensor(source.numpy(), shared_memory=True))
@@ -120,7 +118,7 @@ class _Trunk(nn.Module):
         self.network = network
 
     def forward(self, rgb: Tensor) -> Tensor:
-        return self.network.trunk(rgb)
+        return self.network.channels(rgb) if self.network.shuffles else self.network.trunk(rgb)
 
 
 def _graph(network: SuperResolver) -> Any:  # noqa: ANN401 - an openvino.Model
@@ -150,6 +148,11 @@ def _convert(network: SuperResolver) -> Any:  # noqa: ANN401
         frontend = frontends.FrontEndManager().load_by_framework("pytorch")
         graph = frontend.convert(frontend.load(decoder))
         graph.reshape([-1, 3, -1, -1])
+        if network.shuffles:
+            # as one operation; what torch's is translated to takes as long as three convolutions
+            shuffle = importlib.import_module("openvino.opset1").depth_to_space
+            pixels = shuffle(graph.get_results()[0].input_value(0), "depth_first", network.scale)
+            graph = importlib.import_module("openvino").Model([pixels], graph.get_parameters())
     except Exception as error:  # tracing runs the network's own code, and the front end has errors of its own
         raise OptionError(_refusal(f"{error}")) from error
     return graph

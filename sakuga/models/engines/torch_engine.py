@@ -88,9 +88,7 @@ def _form(device: torch.device) -> torch.memory_format:
 
 def _forward(network: SuperResolver, dtype: torch.dtype, rgb: Tensor) -> Tensor:
     result = network.trunk(rgb.to(dtype, memory_format=_form(rgb.device)))
-    skip = network.skip(rgb)
-    # a half and an fp32 tensor add up in fp32
-    return (result if skip is None else result + skip).float().contiguous()
+    return network.add_skip(result.float().contiguous(), rgb)
 
 
 def _copy(network: SuperResolver, device: torch.device, dtype: torch.dtype) -> SuperResolver:

@@ -1,6 +1,7 @@
 """What every super-resolution network is to the engines that run it."""
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class SuperResolver(nn.Module):
@@ -13,22 +14,33 @@ class SuperResolver(nn.Module):
         scale: factor of the result's sides.
         radius: receptive-field radius in source pixels, None where it is too large for exact tiles.
         multiple: sides of the input must be multiples of this.
+        shuffles: whether the trunk ends by shuffling channels to pixels, for which engines may have a way of
+            their own; else a network has a `trunk` of its own.
     """
 
     scale: int
     radius: int | None
     multiple: int = 1
+    shuffles: bool = False
 
     def trunk(self, rgb: Tensor) -> Tensor:
         """What the network computes: (pictures, 3, height * scale, width * scale)."""
+        return functional.pixel_shuffle(self.channels(rgb), self.scale)
+
+    def channels(self, rgb: Tensor) -> Tensor:
+        """The trunk's result before its channels are shuffled: (pictures, 3 * scale^2, height, width)."""
         raise NotImplementedError
 
-    def skip(self, rgb: Tensor) -> Tensor | None:
-        """What is added to the trunk's result, same shape; None where there is no skip."""
+    def add_skip(self, result: Tensor, rgb: Tensor) -> Tensor:
+        """What the trunk computed and what goes around it, added up in place; nothing where there is no skip.
+
+        Args:
+            result: of the trunk, in fp32.
+            rgb: what the trunk was given, in fp32.
+        """
         del rgb
-        return None
+        return result
 
     def forward(self, rgb: Tensor) -> Tensor:
         """The result, not cut to 0 to 1."""
-        result, skip = self.trunk(rgb), self.skip(rgb)
-        return result if skip is None else result + skip
+        return self.add_skip(self.trunk(rgb), rgb)

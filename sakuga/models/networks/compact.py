@@ -35,6 +35,8 @@ class SRVGGNetCompact(SuperResolver):
         activation: what follows every convolution but the last; PReLU has a slope per channel.
     """
 
+    shuffles = True
+
     def __init__(
         self, features: int = 64, convolutions: int = 16, scale: int = 4, activation: Activation = "prelu"
     ) -> None:
@@ -49,15 +51,19 @@ class SRVGGNetCompact(SuperResolver):
             channels = features
         self.body.append(nn.Conv2d(channels, 3 * scale**2, 3, padding=1))
 
-    def trunk(self, rgb: Tensor) -> Tensor:
-        """What is added to the repeated source; see `SuperResolver.trunk`."""
+    def channels(self, rgb: Tensor) -> Tensor:
+        """What is added to the repeated source; see `SuperResolver.channels`."""
         for layer in self.body:
             rgb = layer(rgb)
-        return functional.pixel_shuffle(rgb, self.scale)
+        return rgb
 
-    def skip(self, rgb: Tensor) -> Tensor:
-        """Every source pixel repeated `scale` times in both directions."""
-        return functional.interpolate(rgb, scale_factor=self.scale, mode="nearest")
+    def add_skip(self, result: Tensor, rgb: Tensor) -> Tensor:
+        """Add every source pixel, repeated `scale` times in both directions; see `SuperResolver.add_skip`."""
+        height, width = rgb.shape[2:]
+        rows = functional.interpolate(rgb, size=(height, width * self.scale), mode="nearest")
+        # repeating down, too, would take the memory and the time of another result
+        result.view(*rgb.shape[:3], self.scale, -1).add_(rows[:, :, :, None])
+        return result
 
     @staticmethod
     def knows(state: Mapping[str, Tensor]) -> bool:
