@@ -3,6 +3,8 @@
 pyanime4k keeps Python's lock while it computes, so that in this process nothing else would run meanwhile:
 not the decoder, not the encoder, not the answer to Ctrl-C. And one network over two cores waits at every
 layer for the slower of them, which shares its core with the encoder. Whole pictures on single cores do not.
+And while it loads it finds out what the processor can by trying instructions, which in a process with other
+libraries, such as PyTorch, has ended in a segmentation fault.
 """
 
 import atexit

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -13,7 +14,6 @@ import pytest
 from sakuga.errors import MissingToolError, SubprocessError
 from sakuga.media.picture import Plane
 from sakuga.media.resize import Levels
-from sakuga.models.network import enlarge_luma
 from sakuga.models.processes import NetworkProcesses
 
 LEVELS = Levels.of(8, False, chroma=False)
@@ -38,11 +38,22 @@ def keep_busy(processes: NetworkProcesses) -> None:
         processes.enlarge_luma("acnet-hdn0", plane(seed, (640, 480)), LEVELS, LEVELS, (1280, 960))
 
 
-def test_a_process_gives_what_the_network_gives() -> None:
+def test_a_process_gives_what_the_network_gives(tmp_path: Path) -> None:
+    # in a process of its own: beside other libraries, loading pyanime4k can crash
+    script = (
+        "import sys, numpy as np\n"
+        "from sakuga.media.resize import Levels\n"
+        "from sakuga.models.network import enlarge_luma\n"
+        "levels, luma = Levels.of(8, False, chroma=False), np.load(sys.argv[2])\n"
+        "np.save(sys.argv[3], enlarge_luma(sys.argv[1], luma, levels, levels, (192, 128)))\n"
+    )
+    np.save(tmp_path / "luma.npy", plane(1))
     processes = NetworkProcesses(1)
     for name in ("acnet-hdn0", "arnet-hdn", "acnet-hdn0"):
         result = processes.enlarge_luma(name, plane(1), LEVELS, LEVELS, (192, 128))
-        assert np.array_equal(result, enlarge_luma(name, plane(1), LEVELS, LEVELS, (192, 128)))
+        files = tmp_path / "luma.npy", tmp_path / f"{name}.npy"
+        subprocess.run([sys.executable, "-c", script, name, *files], check=True)
+        assert np.array_equal(result, np.load(files[1]))
     processes.close()
 
 
