@@ -19,6 +19,7 @@ from sakuga.errors import CancelledError, InputError, OptionError, SakugaError, 
 from sakuga.settings import Settings, home
 from tasks.channel import Channel, open_channel
 from tasks.digest import digest_of
+from tasks.scratch import remove_dead
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 LOGS_KEPT = 20
@@ -153,6 +154,8 @@ class Runner:
         self._taken.add((place.folder, place.name))
         where = str(place.folder / place.name) if place.folder else f"{self._store}: {place.name}"
         if report:
+            # nothing is run that would see to what a killed run has left
+            remove_dead(self._settings.scratch_root)
             self._reporter.event(item.path, "skipped", {"result": where, "checks": len(report.checks)})
             return False
         self._reporter.event(item.path, "started", {"output": where})

@@ -160,9 +160,13 @@ def test_the_same_command_again_does_nothing_and_another_one_never_replaces_a_re
     assert _run(home, *command)[0] == 0
     result = tmp_path / "clip.sakuga.mp4"
     made = result.stat()
+    # as a run leaves it that was killed after its last step
+    (home / "scratch" / "run-1").mkdir()
+    (home / "scratch" / "run-1.lock").touch()
 
     code, out, _ = _run(home, *command)
     assert (code, [json.loads(line)["event"] for line in out.splitlines()]) == (0, ["skipped"])
+    assert list((home / "scratch").iterdir()) == []
     assert _run(home, *command, "--quality", "30")[0] == 2
     assert result.stat().st_mtime_ns == made.st_mtime_ns
 
