@@ -93,8 +93,8 @@ def work_sentences(work: "Work") -> list[str]:
         sentences.append(f"{share} of all pixels went through the model, margins and audits included.")
     if work.worst_audit is not None:
         sentences.append(
-            f"{work.audits} frames made of parts were computed whole as a check: the worst agreed to "
-            f"{work.worst_audit:.1f} dB, and {work.refused} below the bound were replaced."
+            f"Of the frames made of parts, {work.audits} had their whole computed as a check; the "
+            f"worst agreed to {work.worst_audit:.1f} dB, and {work.refused} below the bound were replaced."
         )
     if work.regions_off:
         sentences.append(f"Parts of pictures were given up: {work.regions_off.rstrip('.')}.")

@@ -16,6 +16,8 @@ from tests.clips import make_clip
 from tests.models import weights_server as servers
 from tests.models.weights_server import serve, until
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_TORCH = """
 import sys
 for name in ("torch", "openvino", "spandrel"):

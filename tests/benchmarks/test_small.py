@@ -19,6 +19,8 @@ from benchmarks.weights import weights_of
 from sakuga.models.networks.checkpoint import load_checkpoint
 from tests.assets import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 NEURAL_OPERATIONS = 2 * 9 * (3 * 64 + 16 * 64 * 64 + 64 * 48)
 """Of realesr-animevideov3 for a pixel: 3 x 3 convolutions of 3 to 64 channels, 16 of 64, and of 64 to 48."""
 

@@ -30,6 +30,8 @@ from tests.models.weights_server import (
     settings,
 )
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["server", "settings", "small_disk"]
 
 AT_ONCE = 3.0

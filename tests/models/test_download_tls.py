@@ -14,6 +14,8 @@ from sakuga.settings import Settings
 from tests.models import weights_server as servers
 from tests.models.weights_server import DATA, WeightsServer, card_of, files, serve, settings
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["settings"]
 
 x509 = pytest.importorskip("cryptography.x509")
