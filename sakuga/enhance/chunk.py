@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
@@ -21,13 +21,13 @@ from sakuga.enhance.interpolate import FilmFrame, Mixer
 from sakuga.enhance.plan import Chunk, Plan
 from sakuga.enhance.reuse import Reuse
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.enhance.tally import Tally
+from sakuga.enhance.tally import Counts, Tally
 from sakuga.enhance.upscaling import Upscaling
 from sakuga.errors import CancelledError, ContractError, DeviceError
 from sakuga.media.decode import FrameReader
 from sakuga.media.encode import ChunkWriter, EncodeSettings
 from sakuga.media.film import film_pictures
-from sakuga.media.info import Frozen, MediaInfo
+from sakuga.media.info import MediaInfo
 from sakuga.media.packets import PacketIndex
 from sakuga.media.picture import Picture
 from sakuga.models.base import EngineUse, Upscaler
@@ -39,26 +39,16 @@ QUEUED = 3
 """Pictures that wait between two stages: enough to even out slow frames."""
 
 
-class ChunkResult(Frozen):
+class ChunkResult(Counts):
     """What making a chunk took.
 
-    `frames` were written; `computed` film frames were upscaled whole, `partial` ones in parts and `reused`
-    ones taken from another; for the counts after them see `Counts`. `concealed` decoded frames were damaged
-    and replaced; `seconds` is the time each stage was busy; `use` is what ran the model.
+    `frames` were written; `concealed` decoded frames were damaged and replaced; `seconds` is the time each
+    stage was busy; `use` is what ran the model.
     """
 
     frames: int
-    computed: int
-    reused: int
     concealed: int
     seconds: dict[str, float]
-    partial: int = 0
-    pixels: int = 0
-    all_pixels: int = 0
-    audits: int = 0
-    refused: int = 0
-    worst_audit: float | None = None
-    regions_off: str = ""
     use: EngineUse | None = None
 
 
@@ -155,7 +145,7 @@ def _made(
         _prove(job, writer.frames)
         closing = perf_counter()
     job.tally.seconds["encode"] += perf_counter() - closing
-    counts = asdict(reuse.counts)
+    counts = reuse.counts.model_dump()
     return ChunkResult(
         frames=writer.frames,
         concealed=job.tally.concealed,

@@ -1,12 +1,13 @@
 """Reuse: what was upscaled a moment ago, a picture or a part of one, is not upscaled again."""
 
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sakuga.enhance.audit import Verdict, judge
 from sakuga.enhance.near import NEAR_GROUP, NEAR_HALO, NEAR_REACH, composite, near_changes
 from sakuga.enhance.regions import Cover, changed_pixels, cover_changes
+from sakuga.enhance.tally import Counts
 from sakuga.enhance.upscaling import Upscaling
 from sakuga.errors import ContractError
 from sakuga.media.picture import Picture
@@ -30,27 +31,6 @@ EXACT_AUDITS = 100
 
 NEAR_AUDITS = (8, 32)
 """Which frames of a group are, counting those not computed whole: early, and when errors have added up."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What reuse did. `computed`, `partial` and `reused` frames add up to all of them.
-
-    `pixels` of the source went through the network, with margins and audits, of `all_pixels` that there
-    are. `audits` of the computed frames were computed whole to check parts: with `near` the lowest luma PSNR
-    was `worst_audit`, in dB, and `refused` of them were below the bound. `regions_off` says why parts of
-    pictures were given up.
-    """
-
-    computed: int = 0
-    reused: int = 0
-    partial: int = 0
-    pixels: int = 0
-    all_pixels: int = 0
-    audits: int = 0
-    refused: int = 0
-    worst_audit: float | None = None
-    regions_off: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +105,7 @@ class Reuse:
         verdict, self._audit = self._audit.result(), None
         if verdict.psnr is not None:
             worst = min(verdict.psnr, self.counts.worst_audit or verdict.psnr)
-            self.counts = replace(self.counts, worst_audit=worst)
+            self.counts = self.counts.model_copy(update={"worst_audit": worst})
         if verdict.good:
             return
         self._count(refused=1)
@@ -135,7 +115,7 @@ class Reuse:
             return
         self._regions = False
         reason = f"{self._upscaling.upscaler.name} makes parts of a picture that differ from the whole"
-        self.counts = replace(self.counts, regions_off=reason)
+        self.counts = self.counts.model_copy(update={"regions_off": reason})
         if self.counts.partial:
             raise ContractError(f"{reason}; use --reuse off.")
 
@@ -218,7 +198,9 @@ class Reuse:
     def _count(self, **more: int) -> None:
         # replaced as a whole, so that another thread never sees half of it
         counts = self.counts
-        self.counts = replace(counts, **{name: getattr(counts, name) + by for name, by in more.items()})
+        self.counts = counts.model_copy(
+            update={name: getattr(counts, name) + by for name, by in more.items()}
+        )
 
 
 class _Patience:

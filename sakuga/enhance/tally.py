@@ -6,7 +6,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from sakuga.media.info import Frozen
+
 STAGES = ("decode", "upscale", "interpolate", "encode")
+
+
+class Counts(Frozen):
+    """What reuse did. `computed`, `partial` and `reused` film frames add up to all of them.
+
+    `computed` frames went through the model whole, `partial` ones in parts, `reused` ones not at all: theirs
+    is the result of another. `pixels` of the source did, with margins and audits, of `all_pixels` that there
+    are. `audits` of the computed frames were computed whole to check parts: with `near` the lowest luma PSNR
+    was `worst_audit`, in dB, and `refused` of them were below the bound. `regions_off` says why parts of
+    pictures were given up.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    partial: int = 0
+    pixels: int = 0
+    all_pixels: int = 0
+    audits: int = 0
+    refused: int = 0
+    worst_audit: float | None = None
+    regions_off: str = ""
 
 
 @dataclass

@@ -12,6 +12,7 @@ import av
 from sakuga import ENGINE_VERSION, __version__
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
+from sakuga.enhance.tally import Counts
 from sakuga.media.info import Frozen, MediaInfo, Rational
 from sakuga.media.notes import Assembly
 from sakuga.models.base import EngineUse
@@ -58,27 +59,15 @@ class Stage(Frozen):
     seconds: float
 
 
-class Work(Frozen):
+class Work(Counts):
     """How much was computed, and by what.
 
-    `frames` are those of the result. `computed` film frames went through the model whole, `partial` ones in
-    parts, `reused` ones not at all; `pixels` of `all_pixels` source pixels did, margins and audits included.
-    `audits` frames were computed whole to check parts: `refused` of them were below the bound of `near`, the
-    worst by `worst_audit` dB. `regions_off` says why parts were given up. `engines` are what ran the model.
+    `frames` are those of the result. `engines` are what ran the model.
     """
 
     chunks: int
     cached_chunks: int
     frames: int
-    computed: int = 0
-    partial: int = 0
-    reused: int = 0
-    pixels: int = 0
-    all_pixels: int = 0
-    audits: int = 0
-    refused: int = 0
-    worst_audit: float | None = None
-    regions_off: str = ""
     engines: tuple[EngineUse, ...] = ()
     concealed: int = 0
     lost_frames: int = 0

@@ -24,8 +24,9 @@ from sakuga.enhance.near import (
     luma_psnr,
     near_changes,
 )
-from sakuga.enhance.reuse import NEAR_AUDITS, Counts, Reuse
+from sakuga.enhance.reuse import NEAR_AUDITS, Reuse
 from sakuga.enhance.spec import EnhanceSpec
+from sakuga.enhance.tally import Counts
 from sakuga.enhance.upscaling import Upscaling
 from sakuga.media.info import ChromaFormat, PixelLayout
 from sakuga.media.picture import Picture

@@ -12,7 +12,8 @@ import torch
 
 from sakuga.enhance.audit import OFF_BY_ONE
 from sakuga.enhance.near import NEAR_PSNR, luma_psnr
-from sakuga.enhance.reuse import Counts, Reuse, ReuseMode
+from sakuga.enhance.reuse import Reuse, ReuseMode
+from sakuga.enhance.tally import Counts
 from sakuga.enhance.upscaling import Upscaling
 from sakuga.media.info import ChromaFormat
 from sakuga.media.picture import Picture
