@@ -3,11 +3,12 @@
 import errno
 import os
 import shutil
+import tempfile
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -55,6 +56,13 @@ class MediaStore(Block):
     def read(self, key: str) -> bytes | None:
         """Content of a small file, None when there is none."""
 
+    def write(self, key: str, content: bytes) -> None:
+        """Store small content under a key, whole or not at all, in place of what is there."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "content"
+            file.write_bytes(content)
+            self.put(file, key)
+
     @abstractmethod
     def stat(self, key: str) -> Stored | None:
         """What is stored under a key, None when nothing is."""
@@ -74,6 +82,22 @@ class MediaStore(Block):
     @abstractmethod
     def location(self, key: str) -> str:
         """Where a key is, for people: a path or an address."""
+
+    def prepare(self) -> None:
+        """Make what the store needs to exist, once, before the first file: for a folder, the folder itself.
+
+        Later calls take its absence as a store that is away, so that nothing is written below a mount point
+        that has lost its disk.
+        """
+
+    def share(self, file: Path, ref: MediaRef) -> MediaRef:
+        """Store a local file that will not change, whose digest is known, under the key of `ref`."""
+        return self.put(file, ref.uri)
+
+    def link(self, key: str, expires: timedelta) -> str:
+        """An address under which a browser or another program finds the file, for that long."""
+        del expires
+        return self.location(key)
 
     def local_path(self, key: str) -> Path | None:
         """The file itself where the store is a folder of this machine, else None."""

@@ -17,6 +17,8 @@ SakugaError
 +-- DeviceError                a device that infers failed or vanished
 |   +-- OutOfMemoryError       it has no room for a picture, or for the smallest part of one
 +-- StoreError                 a media store could not be read or written
+|   +-- StoreAwayError         it does not answer; it may come back
++-- FarmError                  chunks could not be made on the work pool, or its server does not answer
 +-- DiskFullError              no room left
 +-- ContractError              a proof failed: lost frame, wrong time, chunk that is not what it says
 +-- QualityError               the result was made but a check failed; it is kept under another name
@@ -126,6 +128,14 @@ class StoreError(SakugaError):
     """A media store could not be read or written."""
 
     retryable: ClassVar[bool] = True
+
+
+class StoreAwayError(StoreError):
+    """A media store does not answer, or its folder is not mounted; the same call may succeed in a while."""
+
+
+class FarmError(SakugaError):
+    """Chunks could not be made on a work pool, or Prefect's server stayed away for too long."""
 
 
 class DiskFullError(SakugaError):

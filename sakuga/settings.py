@@ -43,6 +43,28 @@ class Cache(BaseModel):
     max_age_days: float = Field(14, ge=0, description="Days since a chunk was last used.")
 
 
+class Farm(BaseModel):
+    """How one job is spread over the machines of a work pool."""
+
+    deployment: str = Field(
+        "enhance-chunks/gpu", description="Deployment that makes chunks for a job with `dispatch` `pool`."
+    )
+    unit_seconds: float = Field(
+        300, gt=0, description="Seconds of work that are given to a worker at a time."
+    )
+    deadline: float = Field(3600, gt=0, description="Seconds after which a worker gives its chunks back.")
+    lease_seconds: float = Field(
+        180, gt=0, description="Seconds without a sign of its job after which a worker stops."
+    )
+    patience: float = Field(
+        180, ge=0, description="Seconds that a store or a server that does not answer is waited for."
+    )
+    tries: int = Field(4, ge=1, description="Workers that may fail at a chunk before its job fails.")
+    source_bytes: int = Field(
+        100 * 10**9, ge=0, description="Size of the sources that a worker keeps fetched, in bytes."
+    )
+
+
 class Settings(BaseSettings):
     """Settings of this machine; immutable once read."""
 
@@ -67,6 +89,7 @@ class Settings(BaseSettings):
     subprocess_timeout: float = Field(6 * 3600, gt=0, description="Seconds that one ffmpeg may run.")
     limits: Limits = Limits()
     cache: Cache = Cache()
+    farm: Farm = Farm()
 
     @property
     def scratch_root(self) -> Path:

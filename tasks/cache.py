@@ -23,10 +23,17 @@ SAFE_AGE = timedelta(hours=1)
 
 
 class ChunkRecord(ChunkResult):
-    """A finished chunk: where it is and what it took."""
+    """A finished chunk: where it is and what it took.
+
+    `worker` is who made it, `elapsed` the seconds of wall time that it took, `tries`
+    which try of its task it was.
+    """
 
     key: str
     ref: MediaRef
+    worker: str = ""
+    elapsed: float = 0.0
+    tries: int = 1
 
 
 class ChunkCache:
