@@ -61,8 +61,8 @@ class UnitReport(Frozen):
     """What a unit came to.
 
     `done` chunks are in the cache; what is in neither `done` nor `failed` was not begun or not finished.
-    `orphaned` means that the job had ended, or gave no sign of life. `frames` were computed by this run itself, in
-    `seconds`, so their ratio is the speed of its worker.
+    `orphaned` means that the job had ended, or gave no sign of life. `frames` were computed by this run
+    itself, in `seconds`, so their ratio is the speed of its worker.
     """
 
     unit: str
