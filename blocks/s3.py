@@ -1,26 +1,52 @@
 """A media store in a bucket of S3, or of anything that speaks its protocol."""
 
+import hashlib
+import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import Field, HttpUrl, SecretStr
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    SSLError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+from pydantic import Field, HttpUrl, PrivateAttr, SecretStr
 
-from blocks.stores import DOCUMENTATION, MediaStore, Stored, local_errors
-from sakuga.errors import OptionError, StoreError
+from blocks.files import local_errors
+from blocks.stores import DOCUMENTATION, MediaStore, Stored
+from sakuga.errors import OptionError, StoreAwayError, StoreError
 from sakuga.media.ref import MediaRef, check_key, file_digest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-TIMEOUT = 20
+TIMEOUT = 15
 """Seconds to wait for a connection, and for the next byte of an answer."""
 
+LONGEST_LINK = timedelta(days=7)
+"""S3 signs for no longer."""
 
 MISSING = ("404", "NoSuchKey")
+BUSY = (
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "Throttling",
+    "RequestLimitExceeded",
+)
+AWAY_STATUS = (429, 500, 502, 503, 504)
+NO_ANSWER = (NoConnectionError, HTTPClientError, IncompleteReadError, ConnectionError, TimeoutError)
 
 
 class S3Store(MediaStore):
@@ -71,23 +97,52 @@ class S3Store(MediaStore):
         default=None, title="Secret key", description="Secret that belongs to the access key."
     )
 
+    _seen: bool = PrivateAttr(default=False)
+    """Whether the bucket itself was there once."""
+
+    def prepare(self) -> None:
+        """See that the bucket is there and may be used; see `MediaStore.prepare`."""
+        with self._errors():
+            self._client.head_bucket(Bucket=self.bucket)
+        self._seen = True
+
     def put(self, file: Path, key: str, *, overwrite: bool = True, move: bool = False) -> MediaRef:
         """Store a local file under a key; see `MediaStore.put`."""
-        name = self._name(key)
         sha256, size = file_digest(file)
-        if not overwrite and self.stat(key):
-            raise OptionError(
-                f"{self.location(key)!r} already exists; choose another name or pass --overwrite."
-            )
-        with self._errors():
-            self._client.upload_file(str(file), self.bucket, name, ExtraArgs={"Metadata": {"sha256": sha256}})
-        stored = self.stat(key)
-        if stored is None or stored.size != size:
-            raise StoreError(f"{self.location(key)!r} was not written whole; try again.")
+        ref = MediaRef(uri=check_key(key), sha256=sha256, size=size)
+        # the same content is what an earlier try has left
+        if overwrite or not self._holds(ref, only=True):
+            self._upload(file, ref)
         if move:
             with local_errors(file):
                 file.unlink(missing_ok=True)
-        return MediaRef(uri=key, sha256=sha256, size=size)
+        return ref
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store small content in one request; see `MediaStore.write`."""
+        name = self._name(key)
+        with self._errors():
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=name,
+                Body=content,
+                ContentType=_kind(name),
+                Metadata={"sha256": hashlib.sha256(content).hexdigest()},
+            )
+
+    def share(self, file: Path, ref: MediaRef) -> MediaRef:
+        """Upload a file whose digest is known, unless it is there; see `MediaStore.share`."""
+        if not self._holds(ref):
+            self._upload(file, ref)
+        return ref
+
+    def link(self, key: str, expires: timedelta) -> str:
+        """An address that is signed for some time, 7 days at most; see `MediaStore.link`."""
+        seconds = max(1, int(min(expires, LONGEST_LINK).total_seconds()))
+        with self._errors():
+            return self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": self._name(key)}, ExpiresIn=seconds
+            )
 
     def _copy_to(self, key: str, target: Path) -> None:
         with self._errors(), local_errors(target):
@@ -95,9 +150,10 @@ class S3Store(MediaStore):
 
     def read(self, key: str) -> bytes | None:
         """Content of a small file; see `MediaStore.read`."""
+        name = self._name(key)
         with self._errors():
             try:
-                return self._client.get_object(Bucket=self.bucket, Key=self._name(key))["Body"].read()
+                return self._client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
             except ClientError as error:
                 if error.response["Error"]["Code"] in MISSING:
                     return None
@@ -105,15 +161,8 @@ class S3Store(MediaStore):
 
     def stat(self, key: str) -> Stored | None:
         """What is stored under a key; see `MediaStore.stat`."""
-        name = self._name(key)
-        with self._errors():
-            try:
-                head = self._client.head_object(Bucket=self.bucket, Key=name)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in MISSING:
-                    return None
-                raise
-        return Stored(key=key, size=head["ContentLength"], used=head["LastModified"])
+        head = self._head(key)
+        return head and Stored(key=key, size=head["ContentLength"], used=head["LastModified"])
 
     def files(self, prefix: str = "") -> Iterator[Stored]:
         """Every file below a prefix; see `MediaStore.files`."""
@@ -135,15 +184,16 @@ class S3Store(MediaStore):
 
     def touch(self, key: str) -> None:
         """Mark a key as used now, by copying it onto itself; see `MediaStore.touch`."""
-        name = self._name(key)
-        if self.stat(key) is None:
+        head = self._head(key)
+        if head is None:
             return
+        name = self._name(key)
         with self._errors():
-            head = self._client.head_object(Bucket=self.bucket, Key=name)
             self._client.copy_object(
                 Bucket=self.bucket,
                 Key=name,
                 CopySource={"Bucket": self.bucket, "Key": name},
+                ContentType=head.get("ContentType", ""),
                 Metadata=head["Metadata"],
                 MetadataDirective="REPLACE",
             )
@@ -156,6 +206,46 @@ class S3Store(MediaStore):
         folder = self.prefix.strip("/")
         return f"{folder}/{check_key(key)}" if folder else check_key(key)
 
+    def _upload(self, file: Path, ref: MediaRef) -> None:
+        name = self._name(ref.uri)
+        extra = {"Metadata": {"sha256": ref.sha256}, "ContentType": _kind(name)}
+        with self._errors(), local_errors(file):
+            self._client.upload_file(str(file), self.bucket, name, ExtraArgs=extra)
+        stored = self.stat(ref.uri)
+        if stored is None or stored.size != ref.size:
+            raise StoreError(f"{self.location(ref.uri)!r} was not written whole; try again.")
+
+    def _holds(self, ref: MediaRef, *, only: bool = False) -> bool:
+        """Whether the key holds this very content.
+
+        Raises:
+            OptionError: it holds other content, and `only` this one may be there.
+        """
+        head = self._head(ref.uri)
+        if head is None:
+            return False
+        same = head["ContentLength"] == ref.size and head["Metadata"].get("sha256") == ref.sha256
+        if only and not same:
+            raise OptionError(
+                f"{self.location(ref.uri)!r} already exists; choose another name or pass --overwrite."
+            )
+        return same
+
+    def _head(self, key: str) -> "HeadObjectOutputTypeDef | None":
+        name = self._name(key)
+        with self._errors():
+            try:
+                head = self._client.head_object(Bucket=self.bucket, Key=name)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in MISSING:
+                    raise
+                if not self._seen:
+                    # the answer is the same where the whole bucket is missing
+                    self.prepare()
+                return None
+        self._seen = True
+        return head
+
     @cached_property
     def _client(self) -> "S3Client":
         import boto3
@@ -163,11 +253,17 @@ class S3Store(MediaStore):
 
         return boto3.client(
             "s3",
-            endpoint_url=self.endpoint_url,
-            region_name=self.region,
+            endpoint_url=self.endpoint_url or None,
+            region_name=self.region or None,
             aws_access_key_id=self.access_key.get_secret_value() if self.access_key else None,
             aws_secret_access_key=self.secret_key.get_secret_value() if self.secret_key else None,
-            config=Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"max_attempts": 2}),
+            config=Config(
+                connect_timeout=TIMEOUT,
+                read_timeout=TIMEOUT,
+                retries={"max_attempts": 2},
+                # links that older signatures sign are refused in newer regions
+                signature_version="s3v4",
+            ),
         )
 
     @contextmanager
@@ -177,4 +273,24 @@ class S3Store(MediaStore):
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
+            if is_away(error):
+                raise StoreAwayError(f"The bucket {self.bucket!r} does not answer: {error}.") from error
             raise StoreError(f"The bucket {self.bucket!r} cannot be read or written: {error}.") from error
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error of boto3 says that the service does not answer now, in place of refusing."""
+    from boto3.exceptions import Boto3Error
+
+    said: BaseException | None = error
+    while isinstance(said, Boto3Error):
+        # what an upload or several tries came to is wrapped around the error that says why
+        said = getattr(said, "last_exception", None) or said.__cause__ or said.__context__
+    if isinstance(said, ClientError):
+        status = said.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return said.response.get("Error", {}).get("Code") in BUSY or status in AWAY_STATUS
+    return isinstance(said, NO_ANSWER) and not isinstance(said, SSLError)
+
+
+def _kind(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,6 +1,5 @@
 """Media stores: where sources, finished chunks and results are kept, behind one interface."""
 
-import errno
 import os
 import shutil
 import tempfile
@@ -9,17 +8,35 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import ClassVar
 
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl
 
-from sakuga.errors import DiskFullError, OptionError, StoreError
+from blocks.files import (
+    Writer,
+    away,
+    link_or_copy,
+    local_errors,
+    make_below,
+    move_or_copy,
+    store_error,
+    write_whole,
+)
+from sakuga.errors import StoreError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import TEMPORARY, MediaRef, check_key, file_digest
 
 DOCUMENTATION = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
+
+MARKER = ".sakuga-store"
+"""Empty folder in the root of a prepared store: a mount point without its disk does not have it."""
+
+_MARKED: set[Path] = set()
+"""Roots that were seen with their marker: without it they are away."""
 
 
 class Stored(Frozen):
@@ -33,8 +50,9 @@ class Stored(Frozen):
 class MediaStore(Block):
     """Files under keys. A key is a relative path with forward slashes.
 
-    Every operation raises `OptionError` for a key that is not acceptable, `StoreError` when the store cannot
-    be reached or refuses, and `DiskFullError` when no room is left.
+    Every operation raises `OptionError` for a key that is not acceptable, `StoreAwayError` when the store
+    does not answer, `StoreError` when it refuses, and `DiskFullError` when no room is left. Every operation
+    may be called again after a `StoreAwayError`.
     """
 
     _block_type_name: ClassVar[str | None] = "Sakuga Media Store"
@@ -45,7 +63,7 @@ class MediaStore(Block):
         """Store a local file under a key, whole or not at all, and return the reference to it.
 
         With `move` the local file is given away: where it can be, it is renamed in place of copied. Without
-        `overwrite` a key that is taken is left as it is and `OptionError` is raised.
+        `overwrite` a key that is taken by other content is left as it is and `OptionError` is raised.
         """
 
     @abstractmethod
@@ -87,7 +105,7 @@ class MediaStore(Block):
         """Make what the store needs to exist, once, before the first file: for a folder, the folder itself.
 
         Later calls take its absence as a store that is away, so that nothing is written below a mount point
-        that has lost its disk.
+        that has lost its disk. A bucket is never made, but a wrong name or key of one is found here.
         """
 
     def share(self, file: Path, ref: MediaRef) -> MediaRef:
@@ -167,59 +185,66 @@ class LocalFolderStore(MediaStore):
 
     root: Path = Field(title="Folder", description="Folder that holds the files; made when it is missing.")
 
+    def prepare(self) -> None:
+        """Make the folder and mark it; see `MediaStore.prepare`."""
+        with local_errors(self._top):
+            (self._top / MARKER).mkdir(parents=True, exist_ok=True)
+        _MARKED.add(self._top)
+
     def put(self, file: Path, key: str, *, overwrite: bool = True, move: bool = False) -> MediaRef:
         """Store a local file under a key; see `MediaStore.put`."""
-        target = self._path(key)
         sha256, size = file_digest(file)
-        part = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-        with local_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                _place(file, part, move=move)
-                if part.stat().st_size != size:
-                    raise StoreError(f"{str(target)!r} was not written whole; try again.")
-                _publish(part, target, overwrite=overwrite)
-            except BaseException:
-                if move and part.exists() and not file.exists():
-                    part.rename(file)
-                raise
-            finally:
-                part.unlink(missing_ok=True)
-            if move:
+        self._place(key, partial(move_or_copy if move else shutil.copyfile, file), size, overwrite, file)
+        if move:
+            with local_errors(file):
                 file.unlink(missing_ok=True)
         return MediaRef(uri=key, sha256=sha256, size=size)
 
+    def write(self, key: str, content: bytes) -> None:
+        """Store small content; see `MediaStore.write`."""
+        self._place(key, lambda part: part.write_bytes(content), len(content))
+
+    def share(self, file: Path, ref: MediaRef) -> MediaRef:
+        """Store a file under a second name where the file system can, else as a copy."""
+        self._place(ref.uri, partial(link_or_copy, file), ref.size)
+        return ref
+
     def _copy_to(self, key: str, target: Path) -> None:
-        with local_errors(self._path(key)):
-            shutil.copyfile(self._path(key), target)
+        path = self._path(key)
+        with self._errors(path):
+            shutil.copyfile(path, target)
 
     def read(self, key: str) -> bytes | None:
         """Content of a small file; see `MediaStore.read`."""
-        with local_errors(self._path(key)):
+        path = self._path(key)
+        with self._errors(path):
             try:
-                return self._path(key).read_bytes()
+                return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
+                self._check_top()
                 return None
 
     def stat(self, key: str) -> Stored | None:
         """What is stored under a key; see `MediaStore.stat`."""
         path = self._path(key)
-        with local_errors(path):
+        with self._errors(path):
             try:
                 found = path.stat()
             except (FileNotFoundError, NotADirectoryError):
+                self._check_top()
                 return None
-        if not path.is_file():
+        if not S_ISREG(found.st_mode):
             return None
         return Stored(key=key, size=found.st_size, used=datetime.fromtimestamp(found.st_mtime, UTC))
 
     def files(self, prefix: str = "") -> Iterator[Stored]:
         """Every file below a prefix; see `MediaStore.files`."""
-        top = self._path(prefix) if prefix else self.root
-        with local_errors(top):
-            for folder, _, names in os.walk(top):
+        below = self._path(prefix) if prefix else self._top
+        with self._errors(below):
+            self._check_top()
+            for folder, _, names in os.walk(below, onerror=_unless_gone):
                 for name in names:
-                    key = (Path(folder) / name).relative_to(self.root).as_posix()
+                    key = (Path(folder) / name).relative_to(self._top).as_posix()
                     if name.startswith(TEMPORARY) or not key.isprintable():
                         continue
                     if stored := self.stat(key):
@@ -227,22 +252,31 @@ class LocalFolderStore(MediaStore):
 
     def remove(self, key: str) -> None:
         """Remove a key; see `MediaStore.remove`."""
-        with local_errors(self._path(key)), suppress(FileNotFoundError):
-            self._path(key).unlink()
+        path = self._path(key)
+        with self._errors(path):
+            self._check_top()
+            with suppress(FileNotFoundError):
+                path.unlink()
 
     def touch(self, key: str) -> None:
         """Mark a key as used now; see `MediaStore.touch`."""
-        with local_errors(self._path(key)), suppress(FileNotFoundError):
-            os.utime(self._path(key))
+        path = self._path(key)
+        with self._errors(path):
+            self._check_top()
+            with suppress(FileNotFoundError):
+                os.utime(path)
 
     def sweep(self, prefix: str, older_than: datetime) -> int:
         """Remove parts of files that killed writers left; see `MediaStore.sweep`."""
         removed = 0
-        with local_errors(self._path(prefix)):
-            for part in self._path(prefix).rglob(f"{TEMPORARY}*"):
-                if part.stat().st_mtime < older_than.timestamp():
-                    part.unlink(missing_ok=True)
-                    removed += 1
+        below = self._path(prefix)
+        with self._errors(below):
+            self._check_top()
+            for part in below.rglob(f"{TEMPORARY}*"):
+                with suppress(FileNotFoundError):
+                    if part.stat().st_mtime < older_than.timestamp():
+                        part.unlink()
+                        removed += 1
         return removed
 
     def location(self, key: str) -> str:
@@ -253,48 +287,52 @@ class LocalFolderStore(MediaStore):
         """The file itself."""
         return self._path(key)
 
+    @property
+    def _top(self) -> Path:
+        return self.root.expanduser().absolute()
+
     def _path(self, key: str) -> Path:
-        return self.root.expanduser().absolute() / PurePosixPath(check_key(key))
+        return self._top / PurePosixPath(check_key(key))
 
+    def _place(
+        self, key: str, write: Writer, size: int, overwrite: bool = True, given: Path | None = None
+    ) -> None:
+        target = self._path(key)
+        with self._errors(target):
+            self._check_top()
+            make_below(self._top, target.parent)
+            write_whole(target, write, size, overwrite=overwrite, given=given)
 
-def _place(file: Path, part: Path, *, move: bool) -> None:
-    if move:
-        try:
-            file.rename(part)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        else:
+    def _check_top(self) -> None:
+        """Refuse to take the folder for empty where it is not there at all.
+
+        Raises:
+            StoreAwayError: it is missing, or the marker is that it had before.
+            OSError: it cannot be looked at.
+        """
+        if (self._top / MARKER).is_dir():
+            _MARKED.add(self._top)
             return
-    shutil.copyfile(file, part)
+        try:
+            self._top.stat()
+        except FileNotFoundError as error:
+            raise away(self._top, "it is not there") from error
+        if self._top in _MARKED:
+            raise away(self._top, "it is empty")
+
+    @contextmanager
+    def _errors(self, path: Path) -> Iterator[None]:
+        """Like `local_errors`; what is missing because the whole folder is counts as away."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                with local_errors(self._top):
+                    self._check_top()
+            raise store_error(error, path) from error
 
 
-def _publish(part: Path, target: Path, *, overwrite: bool) -> None:
-    if overwrite:
-        part.replace(target)
-        return
-    taken = OptionError(f"{str(target)!r} already exists; choose another name or pass --overwrite.")
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        raise taken from None
-    except OSError:
-        # file systems without hard links have no rename that refuses to replace
-        if target.exists():
-            raise taken from None
-        part.replace(target)
-
-
-@contextmanager
-def local_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the file system around `path` into `DiskFullError` and `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                f"No room is left to write {str(path)!r}; free some space and retry."
-            ) from error
-        raise StoreError(
-            f"{str(path)!r} cannot be read or written: {error.strerror or type(error).__name__}."
-        ) from error
+def _unless_gone(error: OSError) -> None:
+    """What somebody removes while it is listed is not there; what cannot be read is an error."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

@@ -131,7 +131,13 @@ class StoreError(SakugaError):
 
 
 class StoreAwayError(StoreError):
-    """A media store does not answer, or its folder is not mounted; the same call may succeed in a while."""
+    """A media store does not answer, or its folder is not mounted; the same call may succeed in a while.
+
+    Attributes:
+        waited: whether it was waited for already, for as long as the settings allow.
+    """
+
+    waited = False
 
 
 class FarmError(SakugaError):

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from blocks.stores import MediaStore, Stored
 from sakuga.enhance.chunk import ChunkResult
-from sakuga.errors import SakugaError
+from sakuga.errors import SakugaError, StoreError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef, file_digest
+from tasks.retry import patiently
 
 FOLDER = "chunks"
 MANIFEST = ".json"
@@ -65,14 +66,12 @@ class ChunkCache:
             StoreError: the store could not be written.
             DiskFullError: no room is left.
         """
-        ref = self._store.put(file, f"{_base(record.key)}{file.suffix}", move=True)
+        # a chunk is minutes of work: it is kept here until the store takes it, not made again
+        ref = patiently(lambda: self._store.put(file, f"{_base(record.key)}{file.suffix}", move=True))
         kept = record.model_copy(update={"ref": ref})
-        manifest = file.with_name(f"{record.key}{MANIFEST}")
-        try:
-            manifest.write_text(kept.model_dump_json())
-            self._store.put(manifest, f"{_base(record.key)}{MANIFEST}", move=True)
-        finally:
-            manifest.unlink(missing_ok=True)
+        patiently(
+            lambda: self._store.write(f"{_base(record.key)}{MANIFEST}", kept.model_dump_json().encode())
+        )
         return kept
 
     def file(self, record: ChunkRecord, folder: Path) -> Path:
@@ -82,14 +81,20 @@ class ChunkCache:
             StoreError: it is not in the store any more, or not what it was.
         """
         if path := self._store.local_path(record.ref.uri):
+            if not self._store.exists(record.ref):
+                raise StoreError(
+                    f"The chunk {str(path)!r} is not in the store any more; start the job again."
+                )
             return path
         target = folder / record.ref.uri.rsplit("/", 1)[-1]
         return target if target.exists() else self._store.fetch(record.ref, target)
 
     def _whole(self, ref: MediaRef) -> bool:
+        if not self._store.exists(ref):
+            return False
         path = self._store.local_path(ref.uri)
         if path is None:
-            return self._store.exists(ref)
+            return True
         try:
             return file_digest(path) == (ref.sha256, ref.size)
         except SakugaError:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from prefect.logging import get_run_logger
 
+from blocks.files import local_errors
 from blocks.stores import LocalFolderStore, MediaStore
 from sakuga.errors import SakugaError
 from sakuga.media.ref import MediaRef
@@ -24,6 +26,9 @@ ENDINGS = {
     "report_markdown": ".report.md",
 }
 
+LINKS = timedelta(days=7)
+"""How long signed links to results hold; S3 allows no more."""
+
 
 @step("publish")
 def publish(
@@ -40,7 +45,8 @@ def publish(
     The result comes last and under its own name only when all checks passed: where it is, everything is.
 
     Returns:
-        Where each file is, for people, and the reference to the result.
+        Where each file is, for people; `links` to them, which may hold for a while only; and the reference
+        to the result.
 
     Raises:
         OptionError: a result of this name has appeared meanwhile.
@@ -53,14 +59,16 @@ def publish(
     report.to_json(files["report"])
     files["report_markdown"].write_text(report.to_markdown(), encoding="utf-8")
     places: dict[str, Any] = {}
+    links: dict[str, str] = {}
     name = destination.name if report.passed else destination.failed_name
     with all_or_none(store) as put:
         for kind, file in files.items():
             key = f"{prefix}{destination.stem}{ENDINGS[kind]}"
             put(file, key)
-            places[kind] = store.location(key)
+            places[kind], links[kind] = store.location(key), store.link(key, LINKS)
         ref = put(result, f"{prefix}{name}", overwrite=overwrite or not report.passed, move=True)
-    places["result"] = store.location(ref.uri)
+    places["result"], links["result"] = store.location(ref.uri), store.link(ref.uri, LINKS)
+    places["links"] = links
     places["ref"] = ref.model_dump(mode="json")
     get_run_logger().info("Result: %s", places["result"])
     return places
@@ -90,5 +98,8 @@ def all_or_none(store: MediaStore) -> Iterator[Callable[..., MediaRef]]:
 def target_store(job: Job, destination: Destination) -> tuple[MediaStore, str]:
     """The store that the result goes to, and what the keys in it begin with."""
     if destination.folder is not None:
+        # people look into this folder: it is made without the marker of a store
+        with local_errors(destination.folder):
+            destination.folder.mkdir(parents=True, exist_ok=True)
         return LocalFolderStore(root=destination.folder), ""
     return open_store(job.store), f"{destination.prefix}/{job.source.sha256[:12]}/"

@@ -2,10 +2,10 @@ import pytest
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
-from blocks import LocalFolderStore, S3Store
+from blocks import BLOCKS
 
 
-@pytest.mark.parametrize("block", [LocalFolderStore, S3Store])
+@pytest.mark.parametrize("block", BLOCKS)
 class TestBlocks(BlockStandardTestSuite):
     @pytest.fixture
     def block(self, request: pytest.FixtureRequest) -> type[Block]:

@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from blocks import LocalFolderStore, MediaStore, S3Store
-from sakuga.errors import OptionError, StoreError
+from sakuga.errors import OptionError, StoreAwayError, StoreError
 from sakuga.media.ref import TEMPORARY, MediaRef, file_digest
 
 
@@ -25,7 +25,9 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture(params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     if request.param == "folder":
-        return LocalFolderStore(root=tmp_path / "store")
+        folder = LocalFolderStore(root=tmp_path / "store")
+        folder.prepare()
+        return folder
     return _bucket(
         request.getfixturevalue("endpoint"), tmp_path.name.lower().replace("_", "-")[:60].strip("-")
     )
@@ -168,8 +170,11 @@ def test_a_service_that_is_gone_is_an_error_that_a_retry_can_help(tmp_path: Path
 
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StoreError):
-        LocalFolderStore(root=tmp_path / "file" / "store").put(_file(tmp_path), "a.bin")
+    store = LocalFolderStore(root=tmp_path / "file" / "store")
+    for use in (store.prepare, lambda: store.put(_file(tmp_path), "a.bin")):
+        with pytest.raises(StoreError) as caught:
+            use()
+        assert not isinstance(caught.value, StoreAwayError)
 
 
 def test_a_failed_write_leaves_no_part_behind(tmp_path: Path) -> None:

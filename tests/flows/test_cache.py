@@ -16,7 +16,9 @@ SIZE = 1000
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalFolderStore:
-    return LocalFolderStore(root=tmp_path / "store")
+    store = LocalFolderStore(root=tmp_path / "store")
+    store.prepare()
+    return store
 
 
 def _keep(store: LocalFolderStore, folder: Path, number: int, age: timedelta = timedelta()) -> str:

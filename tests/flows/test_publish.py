@@ -11,6 +11,7 @@ def test_what_was_published_is_taken_back_when_a_later_file_cannot_be(tmp_path: 
     poster, report = tmp_path / "poster.jpg", tmp_path / "report.json"
     poster.write_bytes(b"new poster")
     report.write_bytes(b"new report")
+    (tmp_path / "out").mkdir()
     store = LocalFolderStore(root=tmp_path / "out")
     store.put(report, "a.report.json")
     (tmp_path / "out" / "a.mp4").mkdir()
