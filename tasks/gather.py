@@ -1,10 +1,11 @@
 """Waiting for all chunks of a job, watching over it meanwhile."""
 
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from typing import Any
 
-from prefect.futures import PrefectConcurrentFuture, PrefectFutureList
+from prefect.futures import PrefectConcurrentFuture, PrefectFuture, PrefectFutureList
 
 from sakuga.errors import CancelledError, SakugaError
 from tasks.cache import ChunkRecord
@@ -15,6 +16,14 @@ POLL = 0.2
 
 SETTLE = 30.0
 """Seconds that chunks under way are given to stop; they look at every frame."""
+
+
+@dataclass
+class Gathered:
+    """What has become of chunks so far, by their numbers."""
+
+    done: dict[int, ChunkRecord] = field(default_factory=dict)
+    failed: dict[int, Exception] = field(default_factory=dict)
 
 
 def gather_chunks(
@@ -34,44 +43,80 @@ def gather_chunks(
         CancelledError: the job was asked to stop.
         SakugaError: a chunk failed; of several chunks, a note says how many did.
     """
+    gathered = Gathered()
+    gather_into(gathered, futures, indices, watch)
+    if gathered.failed:
+        raise _one_error(gathered.failed, len(indices))
+    return gathered.done
+
+
+def gather_into(
+    gathered: Gathered,
+    futures: PrefectFutureList[Any],
+    indices: list[int],
+    watch: Callable[[], None] = lambda: None,
+    settle: float = SETTLE,
+) -> None:
+    """Wait for chunks like `gather_chunks`, and note what each came to, also when the wait ends early.
+
+    Args:
+        gathered: gets the results.
+        futures: one for each chunk.
+        indices: numbers of the chunks.
+        watch: called a few times a second.
+        settle: seconds that chunks under way are given to stop when the wait ends early.
+
+    Raises:
+        CancelledError: the job was asked to stop.
+        SakugaError: an error that no retry can help.
+    """
     try:
-        return _gather(futures, indices, watch)
+        _gather(gathered, futures, indices, watch)
     except BaseException:
-        _settle(futures)
+        _settle(futures, settle)
+        for index, future in zip(indices, futures, strict=True):
+            if isinstance(future, PrefectConcurrentFuture) and _has_ended(future.wrapped_future):
+                _note(gathered, index, future, timeout=0)
         raise
 
 
 def _gather(
-    futures: PrefectFutureList[Any], indices: list[int], watch: Callable[[], None]
-) -> dict[int, ChunkRecord]:
+    gathered: Gathered, futures: PrefectFutureList[Any], indices: list[int], watch: Callable[[], None]
+) -> None:
     channel = current_channel()
-    done: dict[int, ChunkRecord] = {}
-    failed: dict[int, Exception] = {}
     for index, future in zip(indices, futures, strict=True):
-        while index not in done and index not in failed:
+        ended = False
+        while not ended:
             channel.check()
             if channel.error:
                 raise channel.error
             watch()
-            try:
-                value = future.result(timeout=POLL, raise_on_failure=False)
-            except TimeoutError:
-                continue
-            if isinstance(value, ChunkRecord):
-                done[index] = value
-            else:
-                failed[index] = value if isinstance(value, Exception) else RuntimeError(str(value))
+            ended = _note(gathered, index, future, timeout=POLL)
     channel.check()
-    if failed:
-        raise _one_error(failed, len(indices))
-    return done
 
 
-def _settle(futures: PrefectFutureList[Any]) -> None:
+def _note(gathered: Gathered, index: int, future: PrefectFuture[Any], timeout: float) -> bool:
+    """Note what a chunk came to; False where it is under way still."""
+    try:
+        value = future.result(timeout=timeout, raise_on_failure=False)
+    except TimeoutError:
+        return False
+    if isinstance(value, ChunkRecord):
+        gathered.done[index] = value
+    else:
+        gathered.failed[index] = value if isinstance(value, Exception) else RuntimeError(str(value))
+    return True
+
+
+def _has_ended(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled()
+
+
+def _settle(futures: PrefectFutureList[Any], timeout: float) -> None:
     """Drop chunks that have not begun, and wait for the others: they still write into the run's folder."""
     current_channel().cancel()
     waiting = [future.wrapped_future for future in futures if isinstance(future, PrefectConcurrentFuture)]
-    wait([future for future in waiting if not future.cancel()], timeout=SETTLE)
+    wait([future for future in waiting if not future.cancel()], timeout=timeout)
 
 
 def _one_error(failed: dict[int, Exception], count: int) -> Exception:

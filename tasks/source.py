@@ -9,6 +9,7 @@ from tasks.channel import current_channel
 from tasks.digest import digest_of
 from tasks.job import Source, open_store
 from tasks.retry import step
+from tasks.sources import local_source
 
 
 @step("fetch source")
@@ -22,8 +23,8 @@ def fetch_source(source: str | MediaRef, store: str | None, folder: Path) -> Sou
     current_channel().emit("stage", stage="read")
     if isinstance(source, MediaRef):
         name = source.uri.rsplit("/", 1)[-1]
-        path = open_store(store).fetch(source, folder / f"source{Path(name).suffix}")
-        return Source(path=path, name=name, sha256=source.sha256, size=source.size)
+        path = local_source(open_store(store), source, folder, name)
+        return Source(path=path, name=name, sha256=source.sha256, size=source.size, ref=source)
     path = Path(source).expanduser().absolute()
     sha256, size = digest_of(path)
     get_run_logger().info("Source %r: %d bytes, SHA-256 %s", path.name, size, sha256)

@@ -1,0 +1,100 @@
+"""One unit of a job: what it has come to, and the report of it that the job's run reads."""
+
+import time
+from dataclasses import dataclass, field
+
+from prefect.logging import get_run_logger
+
+from blocks.stores import MediaStore
+from sakuga.errors import (
+    CancelledError,
+    DiskFullError,
+    FarmError,
+    MissingToolError,
+    SakugaError,
+    WeightsError,
+)
+from tasks.cache import ChunkRecord
+from tasks.chunk import worker_name
+from tasks.gather import Gathered
+from tasks.handover import write_report
+from tasks.shared import End, Failure, UnitReport
+
+OF_THE_MACHINE = (DiskFullError, MissingToolError, WeightsError, FarmError)
+"""Errors that another attempt here does not help, and another machine may well."""
+
+REPORT_TRIES = 5
+REPORT_DELAY = 2.0
+"""Seconds between two attempts to leave a report: the chunks are kept without it too."""
+
+
+@dataclass
+class Unit:
+    """Chunks that were given to this run, and what has become of them."""
+
+    job: str
+    name: str
+    chunks: tuple[int, ...]
+    began: float = field(default_factory=time.monotonic)
+    found: dict[int, ChunkRecord] = field(default_factory=dict)
+    gathered: Gathered = field(default_factory=Gathered)
+    error: BaseException | None = None
+    """What ended the work before it was done."""
+
+    working: float | None = None
+    """When the first chunk that was not there began."""
+
+    @property
+    def done(self) -> set[int]:
+        """Chunks that are in the cache."""
+        return self.found.keys() | self.gathered.done.keys()
+
+    def report(self, stopped: End | None) -> UnitReport:
+        """What the unit came to; `stopped` says how it was told to stop, if it was."""
+        made = [record for index, record in self.gathered.done.items() if index not in self.found]
+        failed = {
+            index: _failure(error)
+            for index, error in self.gathered.failed.items()
+            if not isinstance(error, CancelledError)
+        }
+        own = self.error if isinstance(self.error, Exception) and not failed else None
+        return UnitReport(
+            unit=self.name,
+            worker=worker_name(),
+            end=self._end(stopped),
+            done=tuple(sorted(self.done)),
+            failed=failed,
+            failure=None if own is None or isinstance(own, CancelledError) else _failure(own),
+            frames=sum(record.frames for record in made),
+            seconds=round(time.monotonic() - self.working, 3) if self.working else 0.0,
+        )
+
+    def _end(self, stopped: End | None) -> End:
+        if self.done >= set(self.chunks):
+            return "done"
+        if stopped:
+            return stopped
+        cancelled = self.error is not None and (
+            isinstance(self.error, CancelledError) or not isinstance(self.error, Exception)
+        )
+        return "cancelled" if cancelled else "failed"
+
+
+def leave_report(store: MediaStore, job: str, report: UnitReport, tries: int = REPORT_TRIES) -> None:
+    """Write a unit's report for the job's run; a store that stays away costs the report, not the chunks."""
+    for attempt in range(1, tries + 1):
+        try:
+            if not write_report(store, job, report):
+                get_run_logger().info("The job is not in the store any more; nobody needs a report")
+        except SakugaError as error:
+            if attempt < tries:
+                time.sleep(REPORT_DELAY)
+            else:
+                get_run_logger().warning("The report of the unit could not be written: %s", error)
+        else:
+            return
+
+
+def _failure(error: BaseException) -> Failure:
+    retryable = isinstance(error, OF_THE_MACHINE) or getattr(error, "retryable", False)
+    return Failure(error=type(error).__name__, message=str(error), retryable=retryable)
