@@ -53,8 +53,9 @@ def damage(film: Path, path: Path) -> Path:
 def digests(video: Path) -> list[str]:
     """Digest of every frame that a player would show, in order; their times have to be those of the film."""
     with av.open(str(video)) as container:
-        frames = list(container.decode(video=0))
-        times = [frame.pts * Fraction(frame.time_base) for frame in frames if frame.pts is not None]
+        stream = container.streams.video[0]
+        frames = list(container.decode(stream))
+        times = [Fraction(frame.pts or 0) * (stream.time_base or 1) for frame in frames]
         assert times == [Fraction(number, 24) for number in range(len(frames))], "times are wrong"
         return [hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest() for frame in frames]
 
