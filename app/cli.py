@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.farm import farm
 from app.models import models
 from app.refusal import refuse
 from sakuga import __version__
@@ -141,6 +142,7 @@ def probe(
 
 
 cli.add_typer(models, name="models")
+cli.add_typer(farm, name="farm")
 
 
 @cli.command()
