@@ -62,5 +62,9 @@ bench: models
 bench-models: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),models) --write
 
+# Jobs on a farm that breaks all the time, and the table of it in docs/reliability.md.
+soak: models
+	$(BIN)/python -m tests.farm.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --write
+
 clean-venv:
 	rm -rf .venv

@@ -30,13 +30,7 @@ def whole_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
 @pytest.fixture
 def farm(whole_farm: Farm) -> Farm:
     """The farm with all its machines up, whatever the last test did to them."""
-    whole_farm.network.set("forward")
-    whole_farm.storage.set("forward")
-    if not whole_farm.runs("server"):
-        whole_farm.start_server()
-    for machine in (PARENTS, *GPUS):
-        if not whole_farm.runs(machine):
-            whole_farm.start_worker(machine, limit=3 if machine == PARENTS else 1)
+    whole_farm.all_up(PARENTS, *GPUS)
     return whole_farm
 
 

@@ -24,15 +24,19 @@ from tests.farm.proxy import Proxy
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+PARENTS = 4
+"""Jobs at a time on a machine of the CPU pool."""
+
 STORE = "sakuga-local-folder-store/farm"
 BUCKET = "sakuga-s3-store/farm"
 SETTINGS = {
     "SAKUGA_FARM__UNIT_SECONDS": "6",
     "SAKUGA_FARM__DEADLINE": "120",
-    "SAKUGA_FARM__LEASE_SECONDS": "20",
+    "SAKUGA_FARM__LEASE_SECONDS": "60",
     "SAKUGA_FARM__PATIENCE": "90",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
-    "PREFECT_WORKER_PREFETCH_SECONDS": "1",
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 """Of every machine: units and patience are as short as the films of tests."""
@@ -85,9 +89,9 @@ class Farm:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in reversed(list(self._programs)):
-            self.stop(name)
         kill(marked(self.mark))
+        for program in self._programs.values():
+            program.wait()
         self.network.__exit__()
         self.storage.__exit__()
 
@@ -158,6 +162,18 @@ class Farm:
         argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         argv += ["--pool", machine.split("-")[0], "--name", machine, "--limit", str(limit)]
         self._start(machine, argv, self.environment(machine) | variables)
+
+    def all_up(self, *machines: str) -> None:
+        """Everything is as it was at the beginning, whatever has been done to it."""
+        self.network.set("forward")
+        self.storage.set("forward")
+        if not self.runs("server"):
+            self._programs.pop("server", None)
+            self.start_server()
+        for machine in machines:
+            if not self.runs(machine):
+                self._programs.pop(machine, None)
+                self.start_worker(machine, limit=PARENTS if machine.startswith("cpu") else 1)
 
     def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
         assert name not in self._programs, f"{name} runs already"

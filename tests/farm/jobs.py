@@ -72,9 +72,10 @@ class Job:
 
     def wait(self, seconds: float = JOB_SECONDS) -> State[Any]:
         """The state that the job ends in."""
-        return wait_for(self._ended, seconds, "the job ends", self.story)
+        return wait_for(self.ended, seconds, "the job ends", self.story)
 
-    def _ended(self) -> State[Any] | None:
+    def ended(self) -> State[Any] | None:
+        """The state that the job has ended in, None while it goes on."""
         state = self.run().state
         return state if state and state.is_final() else None
 
@@ -177,4 +178,12 @@ def leftovers(farm: Farm, job: Job) -> list[str]:
     for folder in (farm.store, farm.results, machines):
         left += [str(path) for path in folder.rglob(f"{TEMPORARY}*")]
     left += [str(path) for path in farm.store.glob(f"{JOBS}/{job.id}/**/*") if path.is_file()]
+    return left
+
+
+def settled(farm: Farm, job: Job) -> list[str]:
+    """What is left of a job some time after its end."""
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while (left := leftovers(farm, job)) and time.monotonic() < deadline:
+        time.sleep(0.5)
     return left

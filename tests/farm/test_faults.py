@@ -9,22 +9,16 @@ import pytest
 
 from tests.farm import faults
 from tests.farm.farm import BUCKET, Farm
-from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, chunks_begun, leftovers
+from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, chunks_begun, settled
 from tests.farm.processes import wait_for
+from tests.farm.soak import Soak, random_faults
 from tests.farm.workload import CHUNKS, damage, digests
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 NewFilm = Callable[[], Path]
 DRAW = random.Random(7)
-
-
-def settled(farm: Farm, job: Job) -> list[str]:
-    """What is left of a job some time after its end."""
-    deadline = time.monotonic() + SETTLED_SECONDS
-    while (left := leftovers(farm, job)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return left
+SEED = 1
 
 
 def done_right(farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interrupted: int) -> None:
@@ -139,3 +133,9 @@ def test_a_damaged_source_fails_with_one_clear_sentence_and_stops_all_work(
     wait_for(lambda: not farm.working(), SETTLED_SECONDS, "all work has stopped", job.story)
     assert not job.living()
     assert not job.result.exists()
+
+
+def test_faults_at_random_lose_nothing(farm: Farm, film: Path, quiet: list[str]) -> None:
+    soak = Soak(farm, film, quiet, random.Random(SEED))
+    soak.round(jobs=2, faults=random_faults(soak.draw))
+    assert soak.totals.clean, soak.totals
