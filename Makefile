@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 BIN := .venv/bin
 VIDEO ?=
 
-.PHONY: setup models demo test check lint types unit bench bench-models services clean-venv
+.PHONY: setup models demo test check lint types unit bench bench-models services soak clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
