@@ -16,15 +16,7 @@ from sakuga.models.weights import check_source
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
 from tasks.destination import Destination, choose_destination, is_result
-from tasks.probing import probe_once
-
-VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3gp", "avi", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4"),
-        *("mpeg", "mpg", "mts", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
-    )
-)
+from tasks.probing import VIDEO_SUFFIXES, probe_once
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,15 @@ from sakuga.errors import UnreadableMediaError
 from sakuga.media.probe import Probed, probe
 from sakuga.settings import Limits
 
+VIDEO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("3gp", "avi", "flv", "gif", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4"),
+        *("mpeg", "mpg", "mts", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
+    )
+)
+"""Endings of file names that are taken for videos where a folder is named."""
+
 
 def probe_once(path: Path, limits: Limits, *, salvage: bool) -> Probed:
     """What `probe` says of a file; asked again only when the file or the limits have changed.

@@ -62,7 +62,7 @@ def check_key(key: str) -> str:
     parts = key.split("/")
     wrong = (
         not 0 < len(key) <= MAX_KEY
-        or any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts)
+        or any(part in ("", ".", "..") or len(part.encode(errors="replace")) > 255 for part in parts)
         or "\\" in key
         or not key.isprintable()
         or parts[-1].startswith(TEMPORARY)
