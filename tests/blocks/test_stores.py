@@ -3,14 +3,16 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import pytest
 from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from blocks import LocalFolderStore, MediaStore, S3Store
 from sakuga.errors import OptionError, StoreAwayError, StoreError
 from sakuga.media.ref import TEMPORARY, MediaRef, file_digest
+from tests.blocks.outages import bucket_at
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +35,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     )
 
 
-def _bucket(endpoint: str, name: str, prefix: str = "media/") -> S3Store:
-    bucket = S3Store(
-        bucket=f"b-{abs(hash(name))}",
-        prefix=prefix,
-        endpoint_url=endpoint,
-        region="us-east-1",
-        access_key=SecretStr("key"),
-        secret_key=SecretStr("secret"),
-    )
+def _bucket(endpoint: str, name: str) -> S3Store:
+    bucket = bucket_at(endpoint, f"b-{abs(hash(name))}")
     bucket._client.create_bucket(Bucket=bucket.bucket)
     return bucket
 
@@ -156,15 +151,8 @@ def test_writers_of_the_same_key_do_not_mix(store: MediaStore, tmp_path: Path) -
 
 
 def test_a_service_that_is_gone_is_an_error_that_a_retry_can_help(tmp_path: Path) -> None:
-    gone = S3Store(
-        bucket="b",
-        endpoint_url="http://127.0.0.1:9",
-        region="us-east-1",
-        access_key=SecretStr("k"),
-        secret_key=SecretStr("s"),
-    )
-    with pytest.raises(StoreError) as caught:
-        gone.put(_file(tmp_path), "a.bin")
+    with pytest.raises(StoreAwayError) as caught:
+        bucket_at("http://127.0.0.1:9").put(_file(tmp_path), "a.bin")
     assert caught.value.retryable
 
 
@@ -188,3 +176,79 @@ def test_a_failed_write_leaves_no_part_behind(tmp_path: Path) -> None:
 
 def test_secrets_do_not_show(endpoint: str) -> None:
     assert "secret" not in repr(_bucket(endpoint, "secrets").secret_key)
+
+
+def test_small_content_is_written_and_replaced(store: MediaStore) -> None:
+    store.write("jobs/a/lease.json", b"1")
+    store.write("jobs/a/lease.json", b"22")
+    store.write("jobs/a/nothing", b"")
+    assert store.read("jobs/a/lease.json") == b"22"
+    assert store.read("jobs/a/nothing") == b""
+    assert {file.key for file in store.files("jobs")} == {"jobs/a/lease.json", "jobs/a/nothing"}
+
+
+def test_what_is_shared_is_fetched_again_and_stays_where_it_is(store: MediaStore, tmp_path: Path) -> None:
+    file = _file(tmp_path)
+    sha256, size = file_digest(file)
+    ref = MediaRef(uri="jobs/a/source.mp4", sha256=sha256, size=size)
+    assert store.share(file, ref) == store.share(file, ref) == ref
+    store.write("jobs/a/source.mp4", b"damaged")
+    store.share(file, ref)
+    assert file.read_bytes() == b"frames" * 1000
+    assert store.fetch(ref, tmp_path / "back.bin").read_bytes() == file.read_bytes()
+    assert [stored.key for stored in store.files()] == ["jobs/a/source.mp4"]
+
+
+def test_a_file_is_shared_without_a_copy_where_the_disk_allows_it(tmp_path: Path) -> None:
+    store = LocalFolderStore(root=tmp_path / "store")
+    store.prepare()
+    file = _file(tmp_path)
+    (tmp_path / "link.bin").symlink_to(file)
+    sha256, size = file_digest(file)
+    store.share(tmp_path / "link.bin", MediaRef(uri="a/source.bin", sha256=sha256, size=size))
+    assert (tmp_path / "store" / "a" / "source.bin").samefile(file)
+    store.remove("a/source.bin")
+    assert file.exists()
+
+
+def test_a_shared_file_that_is_not_what_was_said_is_not_stored(tmp_path: Path) -> None:
+    store = LocalFolderStore(root=tmp_path / "store")
+    store.prepare()
+    with pytest.raises(StoreError, match="not written whole"):
+        store.share(_file(tmp_path), MediaRef(uri="a.bin", sha256="0" * 64, size=1))
+    assert list(store.files()) == []
+
+
+def test_the_same_content_may_be_put_twice_without_overwrite(store: MediaStore, tmp_path: Path) -> None:
+    first = store.put(_file(tmp_path), "result.mp4", overwrite=False)
+    assert store.put(_file(tmp_path), "result.mp4", overwrite=False, move=True) == first
+    assert not (tmp_path / "local.bin").exists()
+
+
+def test_a_link_to_a_bucket_works_for_who_has_no_key(endpoint: str, tmp_path: Path) -> None:
+    bucket = _bucket(endpoint, "links")
+    bucket.put(_file(tmp_path, b"a picture"), "a b/poster.jpg")
+    link = bucket.link("a b/poster.jpg", timedelta(days=100))
+    seconds = parse_qs(urlsplit(link).query)["X-Amz-Expires"]
+    assert seconds == [str(7 * 24 * 3600)]
+    with urlopen(link, timeout=10) as answer:
+        assert answer.read() == b"a picture"
+        assert answer.headers["Content-Type"] == "image/jpeg"
+    bucket.touch("a b/poster.jpg")
+    with urlopen(link, timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_a_link_into_a_folder_is_the_path(tmp_path: Path) -> None:
+    store = LocalFolderStore(root=tmp_path)
+    assert store.link("a/b.mp4", timedelta(hours=1)) == str(tmp_path / "a" / "b.mp4")
+
+
+def test_a_bucket_that_does_not_exist_is_an_error_and_no_missing_file(endpoint: str, tmp_path: Path) -> None:
+    bucket = _bucket(endpoint, "there").model_copy(update={"bucket": "not-there"})
+    ref = MediaRef(uri="a.bin", sha256="0" * 64, size=1)
+    uses = (bucket.prepare, lambda: bucket.read("a"), lambda: bucket.stat("a"), lambda: bucket.exists(ref))
+    for use in (*uses, lambda: bucket.write("a", b""), lambda: bucket.put(_file(tmp_path), "a")):
+        with pytest.raises(StoreError) as caught:
+            use()
+        assert not isinstance(caught.value, StoreAwayError)
