@@ -28,6 +28,9 @@ from tasks.shared import UnitReport
 from tasks.unit import Unit, leave_report
 from tasks.watchdog import Pace, Watchdog
 
+IN_A_HURRY = 5.0
+"""Seconds that the store is waited for at the end of a run that was told to stop."""
+
 SETTLE = 15.0
 """Seconds that chunks get to stop: a worker kills a cancelled run after 30, and its report comes before."""
 
@@ -83,11 +86,12 @@ def enhance_chunks(
                 # also when the run is killed gently: the job's run is to know what is done
                 work.error = error
                 if not isinstance(error, Exception):
-                    leave_report(media, job, work.report(None), tries=1)
+                    leave_report(media, job, work.report(None), patience=0)
                     raise
             stop = watchdog.stop
             report = work.report(stop.end if stop else None)
-            leave_report(media, job, report)
+            # a run that was told to stop is killed when it takes too long
+            leave_report(media, job, report, patience=IN_A_HURRY if stop else load_settings().farm.patience)
     return _outcome(work, report, stop.reason if stop else "The run was told to stop.")
 
 

@@ -53,6 +53,8 @@ def local_source(store: MediaStore, ref: MediaRef, folder: Path, name: str) -> P
         DiskFullError: no room is left for it, with everything removed that is not in use.
         CancelledError: the job was asked to stop.
     """
+    if not store.exists(ref):
+        raise StoreError(f"{store.location(ref.uri)!r} is not there, or of another size; store it again.")
     settings = load_settings()
     root = settings.scratch_root / FOLDER
     with local_errors(root):

@@ -23,9 +23,8 @@ from tasks.shared import End, Failure, UnitReport
 OF_THE_MACHINE = (DiskFullError, MissingToolError, WeightsError, FarmError)
 """Errors that another attempt here does not help, and another machine may well."""
 
-REPORT_TRIES = 5
-REPORT_DELAY = 2.0
-"""Seconds between two attempts to leave a report: the chunks are kept without it too."""
+REPORT_DELAY = 1.0
+"""Seconds between two attempts to leave a report."""
 
 
 @dataclass
@@ -80,19 +79,26 @@ class Unit:
         return "cancelled" if cancelled else "failed"
 
 
-def leave_report(store: MediaStore, job: str, report: UnitReport, tries: int = REPORT_TRIES) -> None:
-    """Write a unit's report for the job's run; a store that stays away costs the report, not the chunks."""
-    for attempt in range(1, tries + 1):
+def leave_report(store: MediaStore, job: str, report: UnitReport, patience: float) -> None:
+    """Write a unit's report for the job's run; a store that stays away costs the report, not the chunks.
+
+    Args:
+        store: the store of the job.
+        job: id of the job.
+        report: what to write.
+        patience: seconds that a store is waited for.
+    """
+    until = time.monotonic() + patience
+    while True:
         try:
             if not write_report(store, job, report):
                 get_run_logger().info("The job is not in the store any more; nobody needs a report")
         except SakugaError as error:
-            if attempt < tries:
+            if time.monotonic() < until:
                 time.sleep(REPORT_DELAY)
-            else:
-                get_run_logger().warning("The report of the unit could not be written: %s", error)
-        else:
-            return
+                continue
+            get_run_logger().warning("The report of the unit could not be written: %s", error)
+        return
 
 
 def _failure(error: BaseException) -> Failure:
