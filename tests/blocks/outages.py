@@ -9,7 +9,8 @@ from pathlib import Path
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
-from blocks import LocalFolderStore, MediaStore, S3Store
+from blocks import LocalFolderStore, S3Store
+from blocks.stores import MediaStore
 
 BUCKET = "media"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks import LocalFolderStore, MediaStore
+from blocks import LocalFolderStore
 from blocks.files import store_error
+from blocks.stores import MediaStore
 from sakuga.errors import DiskFullError, SakugaError, StoreAwayError, StoreError
 from sakuga.media.ref import MediaRef, file_digest
 from tests.blocks.outages import Outage, Stopped, Unmounted, bucket_at, refusing_service

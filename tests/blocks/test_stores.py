@@ -9,7 +9,8 @@ from urllib.request import urlopen
 import pytest
 from moto.server import ThreadedMotoServer
 
-from blocks import LocalFolderStore, MediaStore, S3Store
+from blocks import LocalFolderStore, S3Store
+from blocks.stores import MediaStore
 from sakuga.errors import OptionError, StoreAwayError, StoreError
 from sakuga.media.ref import TEMPORARY, MediaRef, file_digest
 from tests.blocks.outages import bucket_at
