@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,17 +59,7 @@ def postgres() -> Iterator[str]:
         data, log = Path(folder) / "data", Path(folder) / "log"
         if user:
             shutil.chown(folder, user)
-        make = [
-            postgres_tool("initdb"),
-            "-D",
-            data,
-            "-U",
-            "prefect",
-            "--auth=trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-        ]
+        make = [postgres_tool("initdb"), "-D", data, "-U", "prefect", "--auth=trust", "--no-sync"]
         done = subprocess.run(_command(user, make), cwd="/", stdin=subprocess.DEVNULL, capture_output=True)
         assert done.returncode == 0, done.stderr[-2000:]
         settings = {
@@ -82,19 +72,20 @@ def postgres() -> Iterator[str]:
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients
-        with _running(user, log, [postgres_tool("postgres"), "-D", data, *options], signal.SIGINT) as process:
+        command = [postgres_tool("postgres"), "-D", data, *options]
+        with running(command, log, user=user, stop=signal.SIGINT) as process:
             _wait(process, lambda: _answers(port), log)
             yield f"postgresql+asyncpg://prefect@{LOOPBACK}:{port}/postgres"
 
 
 @contextmanager
-def redis() -> Iterator[str]:
-    """A new Redis; gives its URL, without the number of a database."""
+def redis(password: str = "") -> Iterator[str]:
+    """A new Redis; gives its URL, without the password and the number of a database."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="sakuga-redis-") as folder:
         log = Path(folder) / "log"
         command = ["redis-server", "--bind", LOOPBACK, "--port", port, "--dir", folder, "--save", ""]
-        with _running(None, log, command, signal.SIGTERM) as process:
+        with running([*command, "--requirepass", password], log) as process:
             _wait(process, lambda: _accepts(port), log)
             yield f"redis://{LOOPBACK}:{port}"
 
@@ -117,7 +108,7 @@ def _accepts(port: int) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
     except OSError:
         return False
 
@@ -131,13 +122,20 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
 
 
 @contextmanager
-def _running(
-    user: str | None, log: Path, parts: Sequence[object], stop: signal.Signals
+def running(
+    parts: Sequence[object],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    stop: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
+    """A process and its group, which writes to `log` only and is stopped at the end."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
             _command(user, parts),
             cwd="/",
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
