@@ -1,7 +1,7 @@
 """The keeper of one process of a farm: `python -m app.farm_child FARM_PID GRACE COMMAND...`.
 
-It starts the command, and ends when the command does. When its standard input closes, as the farm has ended in
-whatever way, it stops the command and all that this has started: asked first, killed after GRACE seconds. On
+It starts the command, and ends when the command does. When its standard input closes, as the farm has ended
+in whatever way, it stops the command and what this has started: asked first, killed after GRACE seconds. On
 Linux it also becomes the parent of what a dead worker leaves behind, runs in sessions of their own and their
 encoders, and ends that too.
 """
@@ -14,11 +14,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 POLL = 0.2
 KILLS = 50
 """Rounds of killing what is left: a process may fork between being seen and being killed."""
+
+RUNS_SHARE = 0.6
+"""Part of the grace that is for the runs of a worker; the rest is for the worker."""
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -31,15 +35,15 @@ def adopt_orphans() -> None:
 
 def descendants(pid: int) -> list[int]:
     """Ids of all living processes below `pid`, parents before their children."""
-    children: dict[int, list[int]] = {}
+    below: dict[int, list[int]] = {}
     for child, parent in _parents():
-        children.setdefault(parent, []).append(child)
+        below.setdefault(parent, []).append(child)
     found: list[int] = []
     queue = [pid]
     while queue:
-        below = children.get(queue.pop(0), [])
-        found += below
-        queue += below
+        next_ones = below.get(queue.pop(0), [])
+        found += next_ones
+        queue += next_ones
     return found
 
 
@@ -64,20 +68,32 @@ def _parents() -> list[tuple[int, int]]:
     return pairs
 
 
+def children(pid: int) -> list[int]:
+    """Ids of the living processes that `pid` is the parent of."""
+    return [child for child, parent in _parents() if parent == pid]
+
+
 def end_all(pid: int, grace: float) -> None:
     """End all processes below `pid`: they are asked, and after `grace` seconds killed."""
-    for one in descendants(pid):
-        send(one, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while time.monotonic() < deadline and descendants(pid):
-        reap()
-        time.sleep(POLL / 4)
+    _ask_and_wait(lambda: descendants(pid), grace)
     for _ in range(KILLS):
         left = descendants(pid)
         if not left:
             return
         for one in left:
             send(one, signal.SIGKILL)
+        reap()
+        time.sleep(POLL / 4)
+
+
+def _ask_and_wait(which: Callable[[], list[int]], seconds: float) -> None:
+    """Ask processes to end, also those that appear meanwhile; each is asked once."""
+    deadline = time.monotonic() + seconds
+    asked: set[int] = set()
+    while time.monotonic() < deadline and (alive := which()):
+        for one in set(alive) - asked:
+            send(one, signal.SIGTERM)
+        asked.update(alive)
         reap()
         time.sleep(POLL / 4)
 
@@ -121,7 +137,9 @@ def main() -> None:
         if select.select([sys.stdin], [], [], POLL)[0] and not os.read(sys.stdin.fileno(), 1):
             break
         reap(child.pid)
-    end_all(os.getpid(), grace)
+    # a worker that is asked kills its runs; asked before it, they tell the server themselves that they end
+    _ask_and_wait(lambda: children(child.pid), grace * RUNS_SHARE)
+    end_all(os.getpid(), grace * (1 - RUNS_SHARE))
     code = child.poll()
     os._exit(128 - code if code and code < 0 else code or 0)
 

@@ -1,5 +1,6 @@
 """Everything that a farm needs on Prefect's server, put there; again and again without doubling anything."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,14 +8,18 @@ from pathlib import Path
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.responses import DeploymentResponse
 from pydantic import BaseModel
 
-import blocks
+from blocks import register_blocks
 from deployments.automations import install_automations
 from deployments.pools import install_pools
 from sakuga.errors import FarmError
 
 PREFECT_FILE = Path(__file__).parent.parent / "prefect.yaml"
+TAG = "sakuga"
+"""Every deployment of the farm has it, and so have their runs."""
+
 DEPLOY_TIMEOUT = 180.0
 """Seconds that all deployments together may take: each imports its flow once."""
 
@@ -75,24 +80,28 @@ async def install() -> Installed:
         await check_server(client)
         try:
             pools = await install_pools(client)
-            registered = await _register_blocks()
+            slugs = await asyncio.to_thread(register_blocks)
             _deploy()
+            deployments = [one for one in await client.read_deployments(limit=200) if TAG in one.tags]
+            await _refuse_unknown_parameters(client, deployments)
             automations = await install_automations(client)
-            deployments = await client.read_deployments(limit=200)
         except httpx.HTTPError as error:
             raise FarmError(f"Prefect's server {client.api_url} refused: {error}") from error
-    names = sorted(deployment.name for deployment in deployments if "sakuga" in deployment.tags)
-    return Installed(pools=pools, blocks=registered, deployments=names, automations=automations)
+    names = sorted(deployment.name for deployment in deployments)
+    return Installed(pools=pools, blocks=slugs, deployments=names, automations=automations)
 
 
-async def _register_blocks() -> list[str]:
-    names = []
-    for name in blocks.__all__:
-        kind = getattr(blocks, name)
-        if hasattr(kind, "register_type_and_schema") and not kind.__abstractmethods__:
-            await kind.register_type_and_schema()
-            names.append(name)
-    return names
+async def _refuse_unknown_parameters(client: PrefectClient, deployments: list[DeploymentResponse]) -> None:
+    """Have the API refuse parameters that a flow does not have, which would fail only when a run starts."""
+    for deployment in deployments:
+        schema = dict(deployment.parameter_openapi_schema or {})
+        if schema.get("additionalProperties") is not False:
+            await client.request(
+                "PATCH",
+                "/deployments/{id}",
+                path_params={"id": deployment.id},
+                json={"parameter_openapi_schema": {**schema, "additionalProperties": False}},
+            )
 
 
 def _deploy() -> None:

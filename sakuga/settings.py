@@ -47,7 +47,8 @@ class Farm(BaseModel):
     """How one job is spread over the machines of a work pool."""
 
     deployment: str = Field(
-        "enhance-chunks/gpu", description="Deployment that makes chunks for a job with `dispatch` `pool`."
+        "enhance-chunks/enhance-chunks",
+        description="Deployment that makes chunks for a job with `dispatch` `pool`.",
     )
     unit_seconds: float = Field(
         300, gt=0, description="Seconds of work that are given to a worker at a time."
