@@ -1,4 +1,4 @@
-"""The command line: `sakuga enhance`, `probe`, `models`, `doctor` and `clean`.
+"""The command line: `sakuga enhance`, `probe`, `models`, `farm`, `jobs`, `doctor` and `clean`.
 
 Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of
 these that applies to one of them.
@@ -17,6 +17,7 @@ import typer
 from app.farm import farm
 from app.models import models
 from app.refusal import refuse
+from app.runs import jobs
 from sakuga import __version__
 from sakuga.errors import SakugaError
 
@@ -143,6 +144,7 @@ def probe(
 
 cli.add_typer(models, name="models")
 cli.add_typer(farm, name="farm")
+cli.add_typer(jobs, name="jobs")
 
 
 @cli.command()

@@ -47,24 +47,32 @@ QUIET = {
 
 
 def configured_server() -> str | None:
-    """Address of the Prefect server that the user has configured, None where there is none.
+    """Address of the Prefect server that the user has configured, None where there is none."""
+    return prefect_setting("PREFECT_API_URL", "api", "url")
 
-    Looks where Prefect looks: the environment, the active profile, and `prefect.toml` or `.env` in the
-    working folder. Prefect itself is not imported, as that takes longer than everything else here.
+
+def prefect_setting(variable: str, section: str, key: str) -> str | None:
+    """A setting of Prefect's, None where the user has set none: its variable, and its place in a TOML file.
+
+    Looks where Prefect looks, in that order: the environment, `.env`, `prefect.toml` and `pyproject.toml` in
+    the working folder, and the active profile. Prefect itself is not imported, as that takes longer than
+    everything else here.
     """
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
+    if given := os.environ.get(variable) or _dotenv(Path(".env")).get(variable):
+        return given
+    tool = _table(_toml(Path("pyproject.toml")).get("tool"))
+    for tables in (_toml(Path("prefect.toml")), _table(tool.get("prefect"))):
+        if value := _table(tables.get(section)).get(key):
+            return str(value)
     prefect_home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
     profiles = _toml(Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home / "profiles.toml"))
-    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-    sections = profiles.get("profiles")
-    profile = sections.get(active) if isinstance(sections, dict) else None
-    if isinstance(profile, dict) and profile.get("PREFECT_API_URL"):
-        return str(profile["PREFECT_API_URL"])
-    api = _toml(Path("prefect.toml")).get("api")
-    if isinstance(api, dict) and api.get("url"):
-        return str(api["url"])
-    return _dotenv(Path(".env")).get("PREFECT_API_URL")
+    active = str(os.environ.get("PREFECT_PROFILE") or profiles.get("active"))
+    value = _table(_table(profiles.get("profiles")).get(active)).get(variable)
+    return str(value) if value else None
+
+
+def _table(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _toml(path: Path) -> dict[str, object]:

@@ -67,13 +67,9 @@ def test_no_server_is_configured_where_nothing_says_so(no_prefect: Path) -> None
     assert configured_server() is None
 
 
-def test_a_configured_server_is_found_in_the_environment_profile_and_folder(
+def test_a_configured_server_is_found_where_prefect_finds_it_first(
     no_prefect: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (no_prefect / ".env").write_text("A=1\nexport PREFECT_API_URL='http://dotenv/api'\n")
-    assert configured_server() == "http://dotenv/api"
-    (no_prefect / "prefect.toml").write_text('[api]\nurl = "http://toml/api"\n')
-    assert configured_server() == "http://toml/api"
     (no_prefect / "prefect" / "profiles.toml").write_text(
         'active = "a"\n[profiles.a]\nPREFECT_API_URL = "http://profile/api"\n'
         '[profiles.b]\nPREFECT_API_URL = "http://other/api"\n'
@@ -81,6 +77,12 @@ def test_a_configured_server_is_found_in_the_environment_profile_and_folder(
     assert configured_server() == "http://profile/api"
     monkeypatch.setenv("PREFECT_PROFILE", "b")
     assert configured_server() == "http://other/api"
+    (no_prefect / "pyproject.toml").write_text('[tool.prefect.api]\nurl = "http://project/api"\n')
+    assert configured_server() == "http://project/api"
+    (no_prefect / "prefect.toml").write_text('[api]\nurl = "http://toml/api"\n')
+    assert configured_server() == "http://toml/api"
+    (no_prefect / ".env").write_text("A=1\nexport PREFECT_API_URL='http://dotenv/api'\n")
+    assert configured_server() == "http://dotenv/api"
     monkeypatch.setenv("PREFECT_API_URL", "http://environment/api")
     assert configured_server() == "http://environment/api"
 
