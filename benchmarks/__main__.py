@@ -22,6 +22,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "reuse": ("reuse", "measure"),
         "reference_job": ("reference_job", "measure"),
     },
+    "farm": {
+        "farm_overhead": ("farm", "measure_overhead"),
+        "farm_scaling": ("farm", "measure_scaling"),
+        "farm_postgres": ("farm", "measure_postgres"),
+    },
 }
 """Modules and their functions; those of `models` import PyTorch, so that each is imported when it is run."""
 
