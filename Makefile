@@ -4,8 +4,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	"$$name" -c "$(SUITS)" 2>/dev/null && { echo "$$name"; break; }; done)
 BIN := .venv/bin
 VIDEO ?=
+PORT ?=
 
-.PHONY: setup models demo test check lint types unit bench bench-models services soak clean-venv
+.PHONY: setup models demo farm test check lint types unit bench bench-models services soak clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -36,6 +37,10 @@ models: .venv/.models
 
 demo: setup
 	@$(BIN)/python -m app.demo $(if $(VIDEO),"$(VIDEO)")
+
+# Prefect's server, its page, all deployments and the workers of this machine, until Ctrl-C.
+farm: setup
+	@$(BIN)/sakuga farm up $(if $(PORT),--port $(PORT))
 
 lint: models
 	$(BIN)/ruff check .

@@ -1,0 +1,244 @@
+"""A real farm: started, asked, disturbed, ended."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.clips import make_clip
+
+pytestmark = pytest.mark.slow
+
+UP_WITHIN = 90.0
+"""Seconds until all of a farm is up: three processes import Prefect at once on two busy cores."""
+ENDED_WITHIN = 15.0
+GONE_WITHIN = 20.0
+"""Seconds from a kill of the farm to the end of its last process: eight for workers, three for the server."""
+DONE_WITHIN = 120.0
+
+
+def _clean_environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return {**kept, "SAKUGA_HOME": str(home), "PREFECT_HOME": str(home / "other-prefect")}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(done: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+class Up:
+    """A `sakuga farm up` with a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port = home, _free_port()
+        home.mkdir(exist_ok=True)
+        self.output = home / "output.txt"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "app.cli", "farm", "up", "--port", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_clean_environment(home),
+            )
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        _wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm did not start")
+        assert not self._over(), self.said()
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def _over(self) -> bool:
+        return self.process.poll() is not None
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def ask(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever the API answers
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.api}{path}", data=data, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def start_run(self, **parameters: object) -> str:
+        deployment = self.ask("/deployments/name/enhance/enhance-video")["id"]
+        body = {"parameters": parameters}
+        return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def state(self, run: str) -> str:
+        return str(self.ask(f"/flow_runs/{run}")["state"]["name"])
+
+    def online(self, pool: str) -> list[str]:
+        workers = self.ask(f"/work_pools/{pool}/workers/filter", {})
+        return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = {**_clean_environment(self.home), "PREFECT_API_URL": self.api}
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "app.cli", "farm", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+        )
+
+    def end(self) -> None:
+        if not self._over():
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(ENDED_WITHIN + 10)
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("farm") / "home")
+    yield up
+    up.end()
+
+
+def _refusal(farm: Up, **parameters: object) -> str:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        farm.start_run(**parameters)
+    assert refused.value.code == 409
+    return str(json.load(refused.value)["detail"])
+
+
+def test_a_run_over_http_is_done_by_the_workers_of_the_farm(farm: Up, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=24, size=(48, 40))
+    run = farm.start_run(source=str(clip), spec={"preset": "ultrafast"})
+    _wait_for(lambda: farm.state(run) not in ("Scheduled", "Pending", "Running"), DONE_WITHIN, "no end")
+    assert farm.state(run) == "Completed"
+    assert (tmp_path / "clip.sakuga.mp4").exists()
+    children = farm.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"sakuga-job:{run}"]}}})
+    assert [child["state"]["name"] for child in children] == ["Completed"]
+    assert {"sakuga", "chunks"} <= set(children[0]["tags"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"spec": {"quality": 99}}, "spec.quality"),
+        ({"spec": {"scale": ["2"]}}, "spec.scale"),
+        ({"spec": {"codec": "vp9"}}, "spec.codec"),
+        ({"spec": {"fps": {}}}, "spec.fps"),
+        ({"spec": {"qualty": 9}}, "qualty"),
+        ({"overwrit": True}, "overwrit"),
+        ({"source": 7}, "source"),
+        ({"dispatch": "everywhere"}, "dispatch"),
+    ],
+)
+def test_the_api_refuses_a_wrong_parameter_and_names_it(
+    farm: Up, wrong: dict[str, object], name: str
+) -> None:
+    assert name in _refusal(farm, **{"source": "clip.mp4", **wrong})
+
+
+def test_installing_again_doubles_nothing_and_keeps_what_an_operator_made(farm: Up) -> None:
+    deployment = farm.ask("/deployments/name/watch-folder/watch-folder")["id"]
+    schedule = {"schedule": {"interval": 600}, "active": True, "parameters": {"folder": "/mine"}}
+    farm.ask(f"/deployments/{deployment}/schedules", [schedule])
+    before = _everything(farm)
+    done = farm.command("install")
+    assert done.returncode == 0, done.stderr
+    assert _everything(farm) == before
+    assert {"folder": "/mine"} in [each["parameters"] for each in _schedules(farm)]
+
+
+def _schedules(farm: Up) -> list[dict[str, Any]]:
+    found = farm.ask("/deployments/name/watch-folder/watch-folder")["schedules"]
+    assert isinstance(found, list)
+    return found
+
+
+def _everything(farm: Up) -> list[object]:
+    return [
+        sorted(pool["name"] for pool in farm.ask("/work_pools/filter", {})),
+        sorted(deployment["name"] for deployment in farm.ask("/deployments/filter", {})),
+        sorted(automation["name"] for automation in farm.ask("/automations/filter", {})),
+        len(_schedules(farm)),
+    ]
+
+
+def test_status_names_the_workers(farm: Up) -> None:
+    _wait_for(lambda: bool(farm.online("cpu") and farm.online("gpu")), UP_WITHIN, "no workers")
+    done = farm.command("status")
+    assert done.returncode == 0, done.stderr
+    assert farm.online("gpu")[0] in done.stdout
+
+
+def test_a_second_farm_of_the_same_home_is_refused(farm: Up) -> None:
+    done = farm.command("up", "--port", str(_free_port()))
+    assert done.returncode == 1
+    assert "is running already" in done.stderr
+
+
+def test_a_port_that_is_taken_is_refused(farm: Up, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "app.cli", "farm", "up", "--port", str(farm.port)],
+        capture_output=True,
+        text=True,
+        env=_clean_environment(tmp_path),
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert f"Port {farm.port}" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_a_worker_that_is_killed_is_started_again(farm: Up) -> None:
+    workers = [
+        one for one in farm.processes() if "gpu" in one.cmdline() and "farm_child" not in str(one.cmdline())
+    ]
+    workers[0].kill()
+    _wait_for(lambda: "starting it again" in farm.said(), 10, "not noticed")
+
+    def back() -> bool:
+        return any("gpu" in one.cmdline() and one.pid != workers[0].pid for one in farm.processes())
+
+    _wait_for(back, 20, "not started again")
+
+
+def test_a_signal_ends_everything_and_running_runs_say_so(farm: Up, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
+    spec = {"scale": "4", "preset": "veryslow", "reuse": "off"}
+    run = farm.start_run(source=str(clip), spec=spec)
+    _wait_for(lambda: farm.state(run) == "Running", DONE_WITHIN, "not running")
+    members = farm.processes()
+    began = time.monotonic()
+    farm.process.send_signal(signal.SIGTERM)
+    assert farm.process.wait(ENDED_WITHIN + 10) == 0
+    assert time.monotonic() - began < ENDED_WITHIN
+    assert psutil.wait_procs(members, 0.1)[1] == []
+    log = next((farm.home / "farm" / "logs").glob("*-cpu-0.log")).read_text()
+    assert "Finished in state Crashed('Execution was aborted by a termination signal.')" in log
+
+
+def test_nothing_survives_a_kill_of_the_farm(tmp_path: Path) -> None:
+    farm = Up(tmp_path / "home")
+    clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
+    run = farm.start_run(source=str(clip), dispatch="local", spec={"scale": "4", "preset": "veryslow"})
+    _wait_for(lambda: farm.state(run) == "Running", DONE_WITHIN, "not running")
+    members = farm.processes()
+    farm.process.kill()
+    farm.process.wait()
+    assert psutil.wait_procs(members, GONE_WITHIN)[1] == []
