@@ -1,29 +1,33 @@
 """Enhance a video: probe, plan, enhance each chunk, assemble, check, publish."""
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
 
+from blocks.preset import EnhancePreset, with_preset
+from flows.making import Dispatch, make_chunks
+from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, QualityError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
 from sakuga.settings import load_settings
-from tasks.artifacts import ProgressArtifact, publish_artifacts
+from tasks.artifacts import publish_artifacts
 from tasks.cache import ChunkRecord
 from tasks.channel import open_channel
-from tasks.chunk import enhance_chunk, find_chunks
 from tasks.destination import Destination, choose_destination
+from tasks.events import video_enhanced, video_failed
 from tasks.finish import assemble_result, check_job, export_pngs, make_pictures
-from tasks.gather import gather_chunks
-from tasks.job import Job, load_planned
+from tasks.job import Job, prepare_store
 from tasks.model import fetch_model
+from tasks.names import job_name
 from tasks.planning import plan_job
-from tasks.progress import Progress
 from tasks.publish import publish
 from tasks.report import job_report
 from tasks.scratch import run_folder
@@ -48,24 +52,14 @@ class Outcome(Frozen):
     checks: int
 
 
-def _workers() -> int:
-    try:
-        return load_settings().workers
-    except OptionError:
-        # said again, and better, when a job starts
-        return 1
-
-
 def _run_name() -> str:
-    source = flow_run.parameters.get("source", "")
-    uri = getattr(source, "uri", None) or (source.get("uri") if isinstance(source, dict) else source)
-    return f"enhance {Path(str(uri)).name}"
+    return job_name(flow_run.parameters)
 
 
 @flow(
     name="enhance",
     flow_run_name=_run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=_workers()),  # type: ignore[arg-type]
+    task_runner=chunk_threads(),
     persist_result=False,
 )
 def enhance(
@@ -74,6 +68,8 @@ def enhance(
     output: str | None = None,
     store: str | None = None,
     overwrite: bool = False,
+    dispatch: Dispatch = "local",
+    preset: str | None = None,
 ) -> Outcome:
     """Make a video larger and cleaner, exactly as long as it was.
 
@@ -83,6 +79,8 @@ def enhance(
         output: File or folder for the result; empty is beside the source, or in the store if one is named.
         store: A media store block, as `type/name`; empty uses the folder of this machine.
         overwrite: Replace a result of the same name.
+        dispatch: Where chunks are made: `local` in this run, `pool` by the workers of the GPU pool.
+        preset: Name of a preset block; what the options above leave at their defaults comes from it.
 
     Returns:
         Where everything is, and what it took.
@@ -93,33 +91,89 @@ def enhance(
         CancelledError: the job was asked to stop; finished chunks are kept.
         SakugaError: anything else that went wrong.
     """
-    settings = load_settings()
     clock = Stopwatch()
-    with open_channel(), run_folder(settings.scratch_root) as folder:
-        destination = _destination(source, spec, output, store, overwrite)
-        with clock("read"):
-            local = fetch_source(source, store, folder)
-        with clock("plan"):
-            job = plan_job(local, spec, store, folder)
-        with clock("model"):
-            fetch_model(spec)
-        with clock("enhance"):
-            records, cached = _enhance_chunks(job)
-        with clock("assemble"):
-            result, assembly = assemble_result(job, records, destination.name)
-        with clock("check"):
-            checks = check_job(job, result, assembly)
-        with clock("previews"):
-            pictures = make_pictures(job, result)
-        report = job_report(job, result, assembly, records, cached, checks, clock.stages, destination.name)
-        if spec.frames and destination.folder:
-            export_pngs(job, result, destination.folder / f"{destination.stem}.frames")
-        places = publish(job, destination, result, report, pictures, overwrite=overwrite)
-        publish_artifacts(report, places)
-        if not report.passed:
-            names = ", ".join(check.name for check in report.failed)
-            raise QualityError(f"The result failed a check ({names}); it is kept as {places['result']!r}.")
-        return _outcome(places, records, cached, len(checks), clock)
+    with _told(source, clock) as told:
+        spec, output, store = _with_preset(preset, spec, output, store)
+        with open_channel(), run_folder(load_settings().scratch_root) as folder, ExitStack() as ending:
+            destination = _destination(source, spec, output, store, overwrite)
+            if store or dispatch == "pool":
+                prepare_store(store)
+            with clock("read"):
+                local = fetch_source(source, store, folder)
+            told.sha256 = local.sha256
+            with clock("plan"):
+                job = plan_job(local, spec, store, folder)
+            with clock("model"):
+                fetch_model(spec)
+            with clock("enhance"):
+                records, cached = make_chunks(job, dispatch, ending)
+            told.places, outcome = _finish(job, records, cached, destination, clock, overwrite)
+        return outcome
+
+
+def _finish(
+    job: Job,
+    records: list[ChunkRecord],
+    cached: int,
+    destination: Destination,
+    clock: Stopwatch,
+    overwrite: bool,
+) -> tuple[dict[str, Any], Outcome]:
+    """From finished chunks to a published result.
+
+    Raises:
+        QualityError: it failed a check.
+    """
+    with clock("assemble"):
+        result, assembly = assemble_result(job, records, destination.name)
+    with clock("check"):
+        checks = check_job(job, result, assembly)
+    with clock("previews"):
+        pictures = make_pictures(job, result)
+    report = job_report(job, result, assembly, records, cached, checks, clock.stages, destination.name)
+    if job.spec.frames and destination.folder:
+        export_pngs(job, result, destination.folder / f"{destination.stem}.frames")
+    places = publish(job, destination, result, report, pictures, overwrite=overwrite)
+    publish_artifacts(report, places)
+    if not report.passed:
+        names = ", ".join(check.name for check in report.failed)
+        raise QualityError(f"The result failed a check ({names}); it is kept as {places['result']!r}.")
+    return places, _outcome(places, records, cached, len(checks), clock)
+
+
+@dataclass
+class _Told:
+    """What other programs are told when the job ends."""
+
+    sha256: str | None = None
+    places: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def _told(source: str | MediaRef, clock: Stopwatch) -> Iterator[_Told]:
+    """Tell other programs how the job ends."""
+    name = source.uri if isinstance(source, MediaRef) else source
+    told = _Told()
+    try:
+        yield told
+    except BaseException as error:
+        video_failed(name, told.sha256, error, time.monotonic() - clock.began)
+        raise
+    video_enhanced(name, told.sha256 or "", told.places, time.monotonic() - clock.began)
+
+
+def _with_preset(
+    name: str | None, spec: EnhanceSpec, output: str | None, store: str | None
+) -> tuple[EnhanceSpec, str | None, str | None]:
+    """Options, output and store, completed by a preset."""
+    if name is None:
+        return spec, output, store
+    try:
+        preset = EnhancePreset.load(name.removeprefix(f"{EnhancePreset.get_block_type_slug()}/"))
+    except ValueError as error:
+        raise OptionError(f"There is no preset {name!r} in Prefect; save one or correct the name.") from error
+    assert isinstance(preset, EnhancePreset)
+    return with_preset(spec, preset), output or preset.output, store or preset.store
 
 
 def _destination(
@@ -131,20 +185,6 @@ def _destination(
     return choose_destination(
         local, name, spec.container, output, in_store=store is not None, overwrite=overwrite
     )
-
-
-def _enhance_chunks(job: Job) -> tuple[list[ChunkRecord], int]:
-    """All chunks in order, and how many of them were there already."""
-    plan = load_planned(job.folder).plan
-    finished = find_chunks(job)
-    missing = [chunk.index for chunk in plan.chunks if chunk.index not in finished]
-    progress = Progress("enhance", len(plan.times), sum(record.frames for record in finished.values()))
-    artifact = ProgressArtifact(progress)
-    futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
-    made = gather_chunks(futures, missing, artifact.update)
-    artifact.finish()
-    records = finished | made
-    return [records[chunk.index] for chunk in plan.chunks], len(finished)
 
 
 def _outcome(

@@ -1,0 +1,77 @@
+"""Having the chunks of a job made: here, or over a work pool."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Literal
+
+from prefect import unmapped
+from prefect.runtime import flow_run
+
+from flows.pool import clear_shared, make_on_pool
+from sakuga.errors import FarmError
+from sakuga.settings import load_settings
+from tasks.artifacts import ProgressArtifact
+from tasks.cache import ChunkRecord
+from tasks.chunk import enhance_chunk, find_chunks
+from tasks.gather import gather_chunks
+from tasks.job import Job, load_planned
+from tasks.progress import Progress
+from tasks.table import ChunkTable
+
+Dispatch = Literal["local", "pool"]
+
+
+def make_chunks(job: Job, dispatch: Dispatch, ending: ExitStack) -> tuple[list[ChunkRecord], int]:
+    """All chunks in order, and how many of them were there already.
+
+    Args:
+        job: the job.
+        dispatch: `local` makes them in this process, `pool` by runs on the work pool of the settings.
+        ending: gets what is to be done when the job has ended.
+
+    Raises:
+        CancelledError: the job was asked to stop.
+        SakugaError: a chunk could not be made.
+    """
+    plan = load_planned(job.folder).plan
+    finished = find_chunks(job)
+    missing = [chunk.index for chunk in plan.chunks if chunk.index not in finished]
+    progress = Progress("enhance", len(plan.times), sum(record.frames for record in finished.values()))
+    table = ChunkTable(job.source.name, {chunk.index: chunk.frames for chunk in plan.chunks})
+    for index, record in finished.items():
+        table.record(index, record, kept=True)
+    artifact = ProgressArtifact(progress, job.source.name)
+
+    def watch() -> None:
+        artifact.update()
+        table.update()
+
+    try:
+        made = _make(job, dispatch, missing, progress, table, watch, ending) if missing else {}
+        artifact.finish()
+    finally:
+        table.finish()
+    records = finished | made
+    return [records[chunk.index] for chunk in plan.chunks], len(finished)
+
+
+def _make(
+    job: Job,
+    dispatch: Dispatch,
+    missing: list[int],
+    progress: Progress,
+    table: ChunkTable,
+    watch: Callable[[], None],
+    ending: ExitStack,
+) -> dict[int, ChunkRecord]:
+    if dispatch == "pool":
+        run, farm = flow_run.get_id(), load_settings().farm
+        if run is None:
+            raise FarmError("Only a flow run can spread a job over a work pool; choose the dispatch `local`.")
+        ending.callback(clear_shared, job, run, farm)
+        return make_on_pool(job, run, flow_run.get_run_count(), missing, farm, progress, table, watch)
+    futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
+    made = gather_chunks(futures, missing, watch)
+    for index, record in made.items():
+        table.record(index, record)
+    return made

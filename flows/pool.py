@@ -1,0 +1,337 @@
+"""One job over a work pool: its chunks are made by runs of another deployment, on machines of the pool.
+
+The job's run hands out units of chunks, sees by the store which chunks are finished and by Prefect's server
+which runs have ended, and hands out again what is missing. No pixel passes through Prefect.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from prefect.client.schemas.objects import State, StateType
+from prefect.logging import get_run_logger
+
+from flows.pool_api import Pool, PoolApi
+from flows.pool_lease import keep_lease
+from flows.pool_units import InFlight, adopted, blame, error_of
+from sakuga.errors import FarmError, SakugaError
+from sakuga.settings import Farm
+from tasks.cache import ChunkCache, ChunkRecord
+from tasks.channel import current_channel
+from tasks.handover import read_report, remove_job, share_job
+from tasks.job import Job, load_planned, open_store
+from tasks.names import unit_name
+from tasks.progress import Progress
+from tasks.retry import patiently
+from tasks.scratch import noted_keys
+from tasks.shared import Failure
+from tasks.table import ChunkTable
+from tasks.units import Speeds, next_unit
+
+POLL = 0.2
+"""Seconds between two looks at whether the job is to stop."""
+
+STORE_PERIOD = 1.0
+"""Seconds between two looks at the store."""
+
+API_PERIOD = 5.0
+"""Seconds between two questions to Prefect's server."""
+
+AHEAD = 12.0
+"""Seconds before the expected end of a unit that the next one is handed out: a run takes time to start."""
+
+CANCEL_SECONDS = 15.0
+"""Seconds that the end of a job gives to telling its runs to stop: its own worker kills it after 30."""
+
+END_SECONDS = 8.0
+"""Seconds that the end of a job waits for its runs, to remove what it shared with them."""
+
+
+def make_on_pool(
+    job: Job,
+    run: str,
+    run_count: int,
+    missing: Sequence[int],
+    farm: Farm,
+    progress: Progress,
+    table: ChunkTable,
+    watch: Callable[[], None],
+) -> dict[int, ChunkRecord]:
+    """Have chunks made on the work pool of `farm.deployment`.
+
+    Args:
+        job: the job; its folder holds its plan and the keys of its chunks.
+        run: id of the job's flow run: what it shares with workers lies under it.
+        run_count: which try of that run this is.
+        missing: numbers of the chunks, in order.
+        farm: settings.
+        progress: is told which frames are done.
+        table: is told what becomes of chunks.
+        watch: called a few times a second.
+
+    Returns:
+        The finished chunks by number.
+
+    Raises:
+        CancelledError: the job was asked to stop.
+        FarmError: chunks could not be made, or the server does not answer.
+        StoreError: the store refuses, or stays away.
+        SakugaError: what a worker met that no other attempt can help.
+    """
+    api = PoolApi(farm.deployment, run, farm.patience)
+    # refused here, before anything is copied into the store
+    pool = api.pool()
+    share_job(job, run)
+    dispatch = Dispatch(job, run, run_count, missing, farm, api, pool, progress, table)
+    with keep_lease(open_store(job.store), run, run_count, farm.lease_seconds):
+        try:
+            return dispatch.make(watch)
+        except BaseException as error:
+            dispatch.give_up(error)
+            raise
+
+
+def clear_shared(job: Job, run: str, farm: Farm) -> None:
+    """Remove what a job shared with its workers once none of them is alive; raises nothing.
+
+    Where some live on, the clean-up finds it later.
+    """
+    if not PoolApi(farm.deployment, run, farm.patience).wait_for_end(END_SECONDS):
+        return
+    try:
+        remove_job(open_store(job.store), run)
+    except SakugaError as error:
+        get_run_logger().warning("What the job shared with its workers is left: %s", error)
+
+
+class Dispatch:
+    """Hands out the chunks of one job until all are finished."""
+
+    def __init__(
+        self,
+        job: Job,
+        run: str,
+        run_count: int,
+        missing: Sequence[int],
+        farm: Farm,
+        api: PoolApi,
+        pool: Pool,
+        progress: Progress,
+        table: ChunkTable,
+    ) -> None:
+        self._job, self._run, self._run_count, self._farm = job, run, run_count, farm
+        self._api, self._pool, self._progress, self._table = api, pool, progress, table
+        self._store = open_store(job.store)
+        self._cache = ChunkCache(self._store)
+        self._keys = noted_keys(job.folder)
+        self._frames = {chunk.index: chunk.frames for chunk in load_planned(job.folder).plan.chunks}
+        self._left = set(missing)
+        self._units: list[InFlight] = []
+        self._made: dict[int, ChunkRecord] = {}
+        self._failed: dict[int, list[str]] = {}
+        self._speeds = Speeds()
+        self._count = 0
+        self._waiting = False
+        self._next_look = self._next_question = 0.0
+        self._logger = get_run_logger()
+
+    def make(self, watch: Callable[[], None]) -> dict[int, ChunkRecord]:
+        """Have all chunks made; see `make_on_pool`."""
+        self._adopt()
+        channel = current_channel()
+        while self._left:
+            channel.check()
+            watch()
+            now = time.monotonic()
+            if now >= self._next_look:
+                self._look_at_store()
+                self._next_look = time.monotonic() + STORE_PERIOD
+            if now >= self._next_question:
+                self._look_at_runs()
+                self._pool = self._api.pool()
+                self._say_who_is_there()
+                self._next_question = time.monotonic() + API_PERIOD
+            self._hand_out()
+            time.sleep(POLL)
+        return self._made
+
+    def give_up(self, error: BaseException) -> None:
+        """Tell all runs to stop; finished chunks are kept."""
+        if not self._units:
+            return
+        self._logger.warning(
+            "%d runs on the work pool are told to stop (%s); finished chunks are kept",
+            len(self._units),
+            type(error).__name__,
+        )
+        self._api.cancel([unit.run for unit in self._units], CANCEL_SECONDS)
+
+    def _adopt(self) -> None:
+        """Go on with the runs that an earlier try of this job has started and that are alive."""
+        wanted = dict.fromkeys(self._left)
+        for run in self._api.living():
+            unit = adopted(run, wanted)
+            if unit is None:
+                continue
+            for chunk in unit.left:
+                # two runs may have the same chunk when a crash came between; each is followed for its own
+                wanted.pop(chunk, None)
+            self._units.append(unit)
+            self._logger.info("The run %r works on %d chunks already, and goes on", run.name, len(unit.left))
+
+    def _look_at_store(self) -> None:
+        """Find chunks that runs have finished; only the next of each unit is looked for."""
+        for unit in list(self._units):
+            while unit.left and self._find(unit, unit.left[0]):
+                pass
+            if not unit.left:
+                self._units.remove(unit)
+
+    def _find(self, unit: InFlight, chunk: int) -> bool:
+        record = patiently(lambda: self._cache.find(self._keys[chunk]))
+        if record is None:
+            return False
+        unit.left.remove(chunk)
+        unit.made += 1
+        unit.mark = time.monotonic()
+        unit.worker = record.worker or unit.worker
+        self._left.discard(chunk)
+        self._made[chunk] = record
+        self._speeds.note(record.worker, record.frames, record.elapsed)
+        self._progress.set(chunk, record.frames)
+        self._table.record(chunk, record)
+        current_channel().emit(
+            "chunk",
+            chunk=chunk,
+            frames=record.frames,
+            cached=False,
+            key=record.key,
+            seconds=record.seconds,
+            worker=record.worker,
+        )
+        return True
+
+    def _look_at_runs(self) -> None:
+        """Ask the server what has become of the runs, and take back what ended ones have left."""
+        own = UUID(self._run)
+        states = self._api.states([own, *(unit.run for unit in self._units)])
+        self._check_own(states.get(own))
+        pending = self._farm.lease_seconds if self._pool.type == "process" else self._farm.deadline
+        for unit in list(self._units):
+            state = states.get(unit.run)
+            if state is None or state.is_final():
+                self._end(unit, state)
+                continue
+            unit.see(state.type)
+            if unit.state == StateType.RUNNING and unit.left:
+                self._table.set(unit.left[0], state="running", worker=unit.worker)
+            if unit.overdue(pending):
+                self._drop(unit, state)
+
+    def _check_own(self, state: "State[object] | None") -> None:
+        """Stop when somebody, or an automation, has ended this run on the server."""
+        if state is None or not (state.is_final() or state.type == StateType.CANCELLING):
+            return
+        if state.type in (StateType.CANCELLING, StateType.CANCELLED):
+            current_channel().cancel()
+            current_channel().check()
+        raise FarmError(
+            f"This run was ended on Prefect's server while it worked ({state.name}: {state.message}); "
+            "retry it."
+        )
+
+    def _drop(self, unit: InFlight, state: "State[object]") -> None:
+        """End a run that shows no sign of life; at first gently, as it may live."""
+        self._logger.warning("A run on the work pool is %s for too long; it is ended", state.name)
+        if unit.state != StateType.CANCELLING:
+            self._api.set_state(unit.run, State(type=StateType.CANCELLING, name="Cancelling"))
+            return
+        message = "It did not end when it was told to; its worker is gone."
+        self._api.set_state(unit.run, State(type=StateType.CRASHED, name="Crashed", message=message))
+        self._end(unit, state)
+
+    def _end(self, unit: InFlight, state: "State[object] | None") -> None:
+        """Take what an ended run has made; the rest is given out again."""
+        for chunk in list(unit.left):
+            self._find(unit, chunk)
+        self._units.remove(unit)
+        if not unit.left:
+            return
+        report = patiently(lambda: read_report(self._store, self._run, unit.name))
+        worker = report.worker if report else unit.worker or "unknown"
+        self._logger.warning(
+            "%s ended %s with %d chunks left; they are given out again%s",
+            unit_name(self._job.source.name, unit.left),
+            state.name if state else "missing",
+            len(unit.left),
+            f" (worker {worker})",
+        )
+        for chunk, failure in blame(unit, report, state).items():
+            self._note_failure(chunk, failure, worker)
+
+    def _note_failure(self, chunk: int, failure: Failure, worker: str) -> None:
+        workers = self._failed.setdefault(chunk, [])
+        workers.append(worker)
+        self._table.set(chunk, state="failed", worker=worker, tries=len(workers))
+        if not failure.retryable or len(workers) >= self._farm.tries:
+            raise error_of(chunk, failure, workers)
+
+    def _say_who_is_there(self) -> None:
+        """Say once that nobody is there to work, and once that somebody is again."""
+        waiting = self._pool.slots == 0
+        if waiting == self._waiting:
+            return
+        self._waiting = waiting
+        if waiting:
+            self._logger.warning("No worker of the pool %r is online; waiting for one", self._pool.name)
+        else:
+            self._logger.info("%d workers of the pool %r are online", self._pool.slots, self._pool.name)
+        current_channel().emit("stage", stage="waiting" if waiting else "enhance")
+
+    def _hand_out(self) -> None:
+        """Start runs for workers that have nothing to do, or soon will have nothing."""
+        held = {chunk for unit in self._units for chunk in unit.left}
+        missing = sorted(self._left - held)
+        busy = sum(not self._ends_soon(unit) for unit in self._units)
+        waiting = sum(unit.waits for unit in self._units)
+        free = min(self._pool.slots - busy, self._pool.slots - waiting)
+        while missing and free > 0:
+            unit = next_unit(
+                missing,
+                self._frames,
+                workers=max(1, self._pool.slots),
+                free=free,
+                speeds=self._speeds,
+                unit_seconds=self._farm.unit_seconds,
+            )
+            self._start(unit)
+            missing = missing[len(unit) :]
+            free -= 1
+
+    def _ends_soon(self, unit: InFlight) -> bool:
+        left = self._seconds(unit.left, unit.worker)
+        if left is None or unit.state != StateType.RUNNING:
+            return False
+        return left - (time.monotonic() - unit.mark) < AHEAD
+
+    def _seconds(self, chunks: Sequence[int], worker: str | None) -> float | None:
+        rate = self._speeds.of(worker)
+        return sum(self._frames[chunk] for chunk in chunks) / rate if rate else None
+
+    def _start(self, chunks: list[int]) -> None:
+        self._count += 1
+        name = f"{self._run_count}-{self._count}"
+        expected = self._seconds(chunks, None) or 0.0
+        deadline = max(self._farm.deadline, 5 * expected)
+        parameters = {
+            "job": self._run,
+            "chunks": chunks,
+            "unit": name,
+            "store": self._job.store,
+            "deadline": deadline,
+        }
+        title = unit_name(self._job.source.name, chunks)
+        run = self._api.start(parameters, title, f"{self._run}/{name}")
+        self._units.append(InFlight(name, run, list(chunks), deadline))
+        about = f", about {expected:.0f} s of work" if expected else ""
+        self._logger.info("Handed out %s%s", title, about)

@@ -1,0 +1,131 @@
+"""Units of a job that are with workers now, and what is to be made of those that came to no good end."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun, State, StateType
+
+from sakuga import errors
+from sakuga.errors import FarmError, SakugaError, SubprocessError
+from tasks.shared import Failure, UnitReport
+
+CANCELLING = 90.0
+"""Seconds after which a run that is being cancelled counts as gone: its worker has died."""
+
+GRACE = 60.0
+"""Seconds beyond its deadline after which a run is ended by the job: it should have ended by itself."""
+
+
+@dataclass
+class InFlight:
+    """Chunks that were given to a run; `left` are those that are not known to be finished, in order."""
+
+    name: str
+    run: UUID
+    left: list[int]
+    deadline: float
+    adopted: bool = False
+    made: int = 0
+    """Chunks of it that are finished."""
+
+    worker: str | None = None
+    state: StateType = StateType.SCHEDULED
+    since: float = field(default_factory=time.monotonic)
+    """When the run was first seen in this state."""
+
+    mark: float = field(default_factory=time.monotonic)
+    """When it began with the chunk that it is at, as far as is known."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether no worker has taken it yet."""
+        return self.state in (StateType.SCHEDULED, StateType.PAUSED)
+
+    def see(self, state: StateType) -> None:
+        """The server says that its run is in this state."""
+        if state != self.state:
+            self.state, self.since = state, time.monotonic()
+            if state == StateType.RUNNING:
+                self.mark = self.since
+
+    def overdue(self, pending: float) -> bool:
+        """Whether it has been in its state longer than a living run can be; `pending` seconds to start."""
+        limits = {
+            StateType.PENDING: pending,
+            StateType.RUNNING: self.deadline + GRACE,
+            StateType.CANCELLING: CANCELLING,
+        }
+        return time.monotonic() - self.since > limits.get(self.state, float("inf"))
+
+
+def adopted(run: FlowRun, wanted: Mapping[int, Any]) -> InFlight | None:
+    """A living run of an earlier try of this job, with those of its chunks that are `wanted`."""
+    chunks, name = run.parameters.get("chunks"), run.parameters.get("unit")
+    if not isinstance(chunks, list) or not isinstance(name, str):
+        return None
+    deadline = run.parameters.get("deadline")
+    unit = InFlight(
+        name=name,
+        run=run.id,
+        left=[chunk for chunk in chunks if chunk in wanted],
+        deadline=float(deadline) if isinstance(deadline, int | float) else 0.0,
+        adopted=True,
+    )
+    if run.state:
+        unit.see(run.state.type)
+    return unit
+
+
+def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -> dict[int, Failure]:
+    """Chunks of an ended unit that count as failed by it, and why; others are given out again as they are.
+
+    Where nobody knows which chunk was the reason it is the first that was not finished.
+    """
+    if not unit.left:
+        return {}
+    first = unit.left[0]
+    if report is None:
+        said = f"{state.name}: {state.message}" if state else "it is not on the server any more"
+        return {
+            first: Failure(
+                error="FarmError", message=f"its run ended without a report ({said})", retryable=True
+            )
+        }
+    failed = {chunk: failure for chunk, failure in report.failed.items() if chunk in unit.left}
+    if failed:
+        return failed
+    if report.failure:
+        return {first: report.failure}
+    if report.end == "deadline" and not unit.made:
+        message = (
+            f"it was not done within {unit.deadline:.0f} s; make chunks shorter, or set "
+            "SAKUGA_FARM__DEADLINE to more seconds"
+        )
+        return {first: Failure(error="FarmError", message=message, retryable=False)}
+    if report.end in ("cancelled", "deadline") or (report.end == "orphaned" and unit.adopted):
+        return {}
+    return {
+        first: Failure(error="FarmError", message=f"its run ended {report.end}", retryable=True),
+    }
+
+
+def error_of(chunk: int, failure: Failure, workers: list[str]) -> SakugaError:
+    """The error that ends a job, of the same class as the one that the worker met."""
+    kind = getattr(errors, failure.error, None)
+    where = ", ".join(dict.fromkeys(workers))
+    note = (
+        f"It happened in chunk {chunk} on the work pool (worker {where}; {len(workers)} of its runs failed)."
+    )
+    error: SakugaError
+    if isinstance(kind, type) and issubclass(kind, SubprocessError):
+        error = kind(failure.message, [], None, "")
+    elif failure.error != "FarmError" and isinstance(kind, type) and issubclass(kind, SakugaError):
+        error = kind(failure.message)
+    else:
+        said = failure.message if failure.error == "FarmError" else f"{failure.error}: {failure.message}"
+        error = FarmError(f"Chunk {chunk} could not be made on the work pool: {said.rstrip('.')}.")
+    error.add_note(note)
+    return error
