@@ -32,7 +32,7 @@ ServerUrl = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Also show what the runs say that make the chunks.")
+    bool, typer.Option("-v", "--verbose", help="Also show tracebacks, and what the makers of chunks say.")
 ]
 
 
@@ -157,16 +157,24 @@ def _start(
     from app.runs_show import run_facts
 
     with _refusing(as_json), Server(server) as api:
+        if dispatch not in (None, "local", "pool"):
+            raise OptionError(f"--dispatch: must be local or pool; got {dispatch!r}.")
         if followed and len(sources) > 1:
             raise OptionError("--follow watches one run; start several without it.")
         spec = read_spec(fields, Path(output or "").suffix)
         if enhance_preset:
-            spec, output, store = runs_change.with_preset_of(api, enhance_preset, spec, output, store)
+            runs_change.check_preset(api, enhance_preset)
         found = runs_change.find_deployment(api, deployment)
         started = []
         for source in sources:
             parameters = runs_change.job_parameters(
-                source, spec, output=output, store=store, overwrite=overwrite, dispatch=dispatch
+                source,
+                spec,
+                output=output,
+                store=store,
+                preset=enhance_preset,
+                overwrite=overwrite,
+                dispatch=dispatch,
             )
             started.append(runs_change.start(api, found, parameters))
             if not as_json:
@@ -236,7 +244,11 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
         "as_json": (bool, typer.Option("--json", help="Print everything as JSON."), False),
         "verbose": (
             bool,
-            typer.Option("-v", "--verbose", help="With --follow: also show what the makers of chunks say."),
+            typer.Option(
+                "-v",
+                "--verbose",
+                help="With --follow: also show tracebacks, and what the makers of chunks say.",
+            ),
             False,
         ),
         "server": (ServerUrl, None, None),

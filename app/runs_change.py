@@ -13,6 +13,9 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import FarmError, OptionError
 from tasks.names import job_name
 
+PRESETS = "sakuga-enhance-preset"
+"""The block type of presets; blocks cannot be imported without Prefect."""
+
 CANCEL_TIMEOUT = 600.0
 """Seconds that a run is waited for to end: Prefect itself gives up on one after 300."""
 
@@ -100,13 +103,20 @@ def job_parameters(
     *,
     output: str | None,
     store: str | None,
+    preset: str | None,
     overwrite: bool,
     dispatch: str | None,
 ) -> dict[str, Any]:
     """Parameters of a run of `enhance`; what was not given is left to the deployment."""
     chosen = spec.model_dump(mode="json", exclude_unset=True)
     parameters: dict[str, Any] = {"source": source if "://" in source else _absolute(source)}
-    given = {"spec": chosen, "output": output and _absolute(output), "store": store, "dispatch": dispatch}
+    given = {
+        "spec": chosen,
+        "output": output and _absolute(output),
+        "store": store,
+        "preset": preset,
+        "dispatch": dispatch,
+    }
     parameters |= {name: value for name, value in given.items() if value}
     return parameters | ({"overwrite": True} if overwrite else {})
 
@@ -147,29 +157,13 @@ def start(server: Server, deployment: Mapping[str, Any], parameters: Mapping[str
     return read_run(server, made["id"])
 
 
-def with_preset_of(
-    server: Server, name: str, spec: EnhanceSpec, output: str | None, store: str | None
-) -> tuple[EnhanceSpec, str | None, str | None]:
-    """What was asked for, completed by a preset: the spec, the output, and the store.
-
-    Args:
-        server: where the preset is.
-        name: its name, or `sakuga-enhance-preset/name`.
-        spec: what was asked for.
-        output: a place for results; None takes the preset's.
-        store: a media store block; None takes the preset's.
+def check_preset(server: Server, name: str) -> None:
+    """Refuse a preset that is not there, before a run is started that would fail of it.
 
     Raises:
-        OptionError: there is no such preset, or it does not go with the spec.
+        OptionError: there is no such preset.
         FarmError: the server does not answer.
     """
-    # presets are blocks, and those are Prefect's
-    from blocks.preset import EnhancePreset, with_preset
-
-    slug = EnhancePreset.get_block_type_slug()
-    short = quote(name.removeprefix(f"{slug}/"), safe="")
-    found = server.get(f"/block_types/slug/{slug}/block_documents/name/{short}")
-    if found is None:
+    short = quote(name.removeprefix(f"{PRESETS}/"), safe="")
+    if server.get(f"/block_types/slug/{PRESETS}/block_documents/name/{short}") is None:
         raise OptionError(f"There is no preset {name!r} on {server.url}; save one or correct the name.")
-    preset = EnhancePreset.model_validate(found["data"])
-    return with_preset(spec, preset), output or preset.output, store or preset.store

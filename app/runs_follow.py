@@ -149,7 +149,7 @@ def follow(server: Server, run: Run, *, as_json: bool, verbose: bool, patience: 
         server: where it is.
         run: the run, as it was when it was found.
         as_json: write one JSON object a line in place of lines and a bar.
-        verbose: also show what the runs say that make its chunks.
+        verbose: also show tracebacks, and what the runs say that make its chunks.
         patience: seconds that a server that does not answer is waited for.
 
     Returns:
@@ -167,7 +167,7 @@ def follow(server: Server, run: Run, *, as_json: bool, verbose: bool, patience: 
 
 def _watch(server: Server, run: Run, shown: "Screen | Lines", verbose: bool) -> Run:
     """Show all that happens until the run has ended and its log has arrived."""
-    log, state, units = Log(logging.INFO), "", dict[str, str]()
+    log, state, units = Log(logging.INFO, verbose=verbose), "", dict[str, str]()
     read, until = log.last, float("inf")
     while True:
         run = read_run(server, run.id)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,13 @@ SHORT = 8
 """Characters of an id that are shown; also what few runs share."""
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+ROUTINE = re.compile(
+    r"Finished in state |Encountered exception during execution|Engine execution exited with unexpected"
+    r"|Beginning flow run |Running \d+ deployment pull|Executing deployment step"
+    r"|Deployment step |All deployment steps |Flow run .* submitted to infrastructure"
+)
+"""What Prefect says of every run, and what its state says already."""
+
 NOISE = re.compile(
     r"^(Flow run encountered an exception:?|Finished in state \w+\(\)?|)\s*(\w+(Error|Exception): )?"
 )
@@ -263,9 +270,9 @@ TAIL = 20
 class Log:
     """The log of some runs, read on from where it was left."""
 
-    def __init__(self, level: int) -> None:
-        """Lines of this level and above, as numbers of `logging`."""
-        self._level = level
+    def __init__(self, level: int, *, verbose: bool) -> None:
+        """Lines of this level of `logging` and above; `verbose` takes routine and tracebacks too."""
+        self._level, self._verbose = level, verbose
         self._last: datetime | None = None
         self._seen: set[str] = set()
 
@@ -279,17 +286,23 @@ class Log:
         found: list[Line] = []
         for offset in range(0, SEARCHED, PAGE):
             page = self._read(server, runs, "TIMESTAMP_ASC", PAGE, offset)
-            found += [line for line in page if line.id not in self._seen]
+            found += page
             if len(page) < PAGE:
                 break
         return self._noted(found)
 
     def _noted(self, lines: list[Line]) -> list[Line]:
-        self._seen.update(line.id for line in lines)
-        if lines:
-            newest = max(line.time for line in lines)
-            self._last = max(self._last or newest, newest)
-        return lines
+        """Those that are new, and say something."""
+        new = [line for line in lines if line.id not in self._seen]
+        self._seen.update(line.id for line in new)
+        self._last = max((line.time for line in new), default=self._last)
+        if self._verbose:
+            return new
+        return [
+            replace(line, text=line.text.split("\nTraceback ")[0])
+            for line in new
+            if not ROUTINE.match(line.text)
+        ]
 
     def _read(self, server: Server, runs: Sequence[str], sort: str, limit: int, offset: int) -> list[Line]:
         wanted: dict[str, Any] = {"flow_run_id": {"any_": list(runs)}, "level": {"ge_": self._level}}

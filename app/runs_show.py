@@ -141,22 +141,23 @@ def detail_lines(found: Details) -> Iterator[str]:
     """What is known of a run, the shortest first."""
     run = found.run
     percent, said = progress_of(run, found.artifacts)
-    took = "" if run.seconds is None else f", took {duration_text(run.seconds)}"
+    took = "" if run.seconds is None or not run.over else f", took {duration_text(run.seconds)}"
+    since = f", {age_text(run.since)} ago" if run.since else ""
     yield run.name
-    yield f"  id          {run.id}"
-    yield f"  state       {run.state}, since {age_text(run.since) or 'ever'}{took if run.over else ''}"
+    yield f"  id               {run.id}"
+    yield f"  state            {run.state}{since}{took}"
     if run.message:
-        yield f"  {'error' if run.kind in ('FAILED', 'CRASHED') else 'because':<11} {run.message}"
+        yield f"  {'error' if run.kind in ('FAILED', 'CRASHED') else 'because':<16} {run.message}"
     if percent is not None:
-        yield f"  progress    {percent:.0f} %{f', {said}' if said else ''}"
+        yield f"  progress         {percent:.0f} %{f', {said}' if said else ''}"
     if run.tries > 1:
-        yield f"  tries       {run.tries}"
-    yield f"  started by  {'a deployment on the pool ' + run.pool if run.pool else 'a process of its own'}"
+        yield f"  tries            {run.tries}"
+    yield f"  started by       {'a deployment on the pool ' + run.pool if run.pool else 'a process of its own'}"
     for name, value in _parameters(run.parameters):
-        yield f"  {name:<11} {value}"
+        yield f"  {name:<16} {value}"
     for text, place in found.links:
-        yield f"  {text.lower():<11} {place}"
-    yield f"  page        {found.page}"
+        yield f"  {text.lower():<16} {place}"
+    yield f"  page             {found.page}"
     if found.rows:
         rows = [[plain(str(row.get(head, ""))) for head in CHUNK_HEADS] for row in found.rows]
         yield ""
