@@ -31,5 +31,4 @@ USER 1001
 WORKDIR /opt/sakuga
 VOLUME /data/sakuga
 EXPOSE 8080
-ENTRYPOINT ["prefect", "worker", "start", "--type", "process", "--with-healthcheck"]
-CMD ["--pool", "cpu"]
+CMD ["prefect", "worker", "start", "--type", "process", "--with-healthcheck", "--pool", "cpu"]

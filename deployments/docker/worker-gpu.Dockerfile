@@ -38,5 +38,4 @@ USER 1001
 WORKDIR /opt/sakuga
 VOLUME /data/sakuga
 EXPOSE 8080
-ENTRYPOINT ["prefect", "worker", "start", "--type", "process", "--with-healthcheck"]
-CMD ["--pool", "gpu", "--limit", "1"]
+CMD ["prefect", "worker", "start", "--type", "process", "--with-healthcheck", "--pool", "gpu", "--limit", "1"]

@@ -115,8 +115,13 @@ class Production:
 
     def start_worker(self, port: int, pool: str, extra: dict[str, str]) -> None:
         """Start a process worker with the environment of compose's."""
-        environment = {**self.environment("worker-cpu"), **self.client(port), **extra}
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--pool", pool]
+        health = {
+            "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
+            "PREFECT_WORKER_WEBSERVER_PORT": str(free_port()),
+        }
+        environment = {**self.environment("worker-cpu"), **self.client(port), **health, **extra}
+        command = self.command("worker-cpu")
+        command[command.index("--pool") + 1] = pool
         self._stack.enter_context(running(command, self.folder / "worker.log", environment=environment))
 
     def client(self, port: int) -> dict[str, str]:
