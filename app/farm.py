@@ -133,6 +133,32 @@ def notify(
         )
 
 
+@farm.command()
+def watch(
+    folder: Annotated[str, typer.Argument(help="A folder of the CPU workers, or a prefix of the store.")],
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
+    preset: Annotated[str | None, typer.Option(help="A preset block, by name.")] = None,
+    store: Annotated[str | None, typer.Option(help="A media store block, as type/name.")] = None,
+    every: Annotated[float, typer.Option(min=10, help="Seconds between two looks.")] = 60,
+    off: Annotated[bool, typer.Option("--off", help="Watch it no longer.")] = False,
+) -> None:
+    """Enhance every video that is put into a folder, from now on."""
+    with _refusing():
+        _need_server()
+        from deployments.watches import unwatch
+        from deployments.watches import watch as put
+
+        if off:
+            found = _run(lambda: _with_client(lambda client: unwatch(client, folder, store)))
+            typer.echo("It is watched no longer." if found else "It was not watched.")
+            return
+        more = {"output": output, "preset": preset, "store": store, "dispatch": "pool"}
+        _run(lambda: _with_client(lambda client: put(client, every, folder=folder, **more)))
+        typer.echo(
+            f"Looking into {folder} every {every:.0f} s; `sakuga farm watch {folder} --off` ends that."
+        )
+
+
 async def _with_client(function: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     from prefect.client.orchestration import get_client
 

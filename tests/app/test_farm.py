@@ -26,6 +26,7 @@ ENDED_WITHIN = 15.0
 GONE_WITHIN = 20.0
 """Seconds from a kill of the farm to the end of its last process: eight for workers, three for the server."""
 DONE_WITHIN = 120.0
+ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 def _clean_environment(home: Path) -> dict[str, str]:
@@ -87,7 +88,7 @@ class Up:
         return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
 
     def state(self, run: str) -> str:
-        return str(self.ask(f"/flow_runs/{run}")["state"]["name"])
+        return str(self.ask(f"/flow_runs/{run}")["state"]["type"])
 
     def online(self, pool: str) -> list[str]:
         workers = self.ask(f"/work_pools/{pool}/workers/filter", {})
@@ -126,8 +127,8 @@ def _refusal(farm: Up, **parameters: object) -> str:
 def test_a_run_over_http_is_done_by_the_workers_of_the_farm(farm: Up, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=24, size=(48, 40))
     run = farm.start_run(source=str(clip), spec={"preset": "ultrafast"})
-    _wait_for(lambda: farm.state(run) not in ("Scheduled", "Pending", "Running"), DONE_WITHIN, "no end")
-    assert farm.state(run) == "Completed"
+    _wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "no end")
+    assert farm.state(run) == "COMPLETED"
     assert (tmp_path / "clip.sakuga.mp4").exists()
     children = farm.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"sakuga-job:{run}"]}}})
     assert [child["state"]["name"] for child in children] == ["Completed"]
@@ -222,7 +223,7 @@ def test_a_signal_ends_everything_and_running_runs_say_so(farm: Up, tmp_path: Pa
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     spec = {"scale": "4", "preset": "veryslow", "reuse": "off"}
     run = farm.start_run(source=str(clip), spec=spec)
-    _wait_for(lambda: farm.state(run) == "Running", DONE_WITHIN, "not running")
+    _wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
     members = farm.processes()
     began = time.monotonic()
     farm.process.send_signal(signal.SIGTERM)
@@ -237,7 +238,7 @@ def test_nothing_survives_a_kill_of_the_farm(tmp_path: Path) -> None:
     farm = Up(tmp_path / "home")
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     run = farm.start_run(source=str(clip), dispatch="local", spec={"scale": "4", "preset": "veryslow"})
-    _wait_for(lambda: farm.state(run) == "Running", DONE_WITHIN, "not running")
+    _wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
     members = farm.processes()
     farm.process.kill()
     farm.process.wait()
