@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -53,12 +53,13 @@ def _enhance(
     overwrite: bool,
     recursive: bool,
     store: str | None,
+    dispatch: Literal["local", "pool"] | None,
     as_json: bool,
     verbose: bool,
     **fields: Any,  # noqa: ANN401 - the fields of the spec, each of its own type
 ) -> None:
     """Enhance videos, one after another; results go beside their sources, or where -o says."""
-    from app.inputs import check_options, check_single_output, find_inputs
+    from app.inputs import check_dispatch, check_options, check_single_output, find_inputs
     from app.jobs import Runner
     from app.options import read_spec
     from app.progress import JsonReporter, TerminalReporter
@@ -68,13 +69,21 @@ def _enhance(
         settings = load_settings()
         spec = read_spec(fields, Path(output or "").suffix)
         check_options(spec, settings)
+        check_dispatch(dispatch)
         items = find_inputs(inputs, recursive=recursive)
         check_single_output(items, output)
     except SakugaError as error:
         refuse(error, as_json)
     reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
     runner = Runner(
-        spec, settings, reporter, output=output, store=store, overwrite=overwrite, verbose=verbose
+        spec,
+        settings,
+        reporter,
+        output=output,
+        store=store,
+        overwrite=overwrite,
+        verbose=verbose,
+        dispatch=dispatch or "local",
     )
     try:
         with reporter:
@@ -94,6 +103,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
         "overwrite": (bool, typer.Option("--overwrite", help="Replace results that are there.")),
         "recursive": (bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")),
         "store": (str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")),
+        "dispatch": (
+            Literal["local", "pool"] | None,
+            typer.Option("--dispatch", help="Make chunks in this process, or on a work pool of Prefect."),
+        ),
         "as_json": (bool, typer.Option("--json", help="Print one JSON object a line for every event.")),
         "verbose": (bool, typer.Option("-v", "--verbose", help="Show the log.")),
     }

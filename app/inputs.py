@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.already import finished_before
+from app.server import configured_server
 from sakuga.enhance.planner import check_request
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, SakugaError
@@ -67,6 +68,18 @@ def check_options(spec: EnhanceSpec, settings: Settings) -> None:
         check_rife(spec.device)
     require_encoder(spec.codec, spec.hardware)
     ffmpeg_path(settings)
+
+
+def check_dispatch(dispatch: str | None) -> None:
+    """Refuse to spread jobs over a work pool where there is no server that could have one.
+
+    Raises:
+        OptionError: that is what was asked for.
+    """
+    if dispatch == "pool" and configured_server() is None:
+        raise OptionError(
+            "--dispatch pool needs the Prefect server of a farm; set PREFECT_API_URL to its address."
+        )
 
 
 def check_item(

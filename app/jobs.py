@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from app.inputs import Item, check_item, explain, place_of
 from app.progress import Reporter
@@ -85,7 +86,9 @@ class Runner:
         store: str | None,
         overwrite: bool,
         verbose: bool,
+        dispatch: Literal["local", "pool"] = "local",
     ) -> None:
+        self._dispatch = dispatch
         self._spec, self._settings, self._reporter = spec, settings, reporter
         self._output, self._store, self._overwrite, self._verbose = output, store, overwrite, verbose
         self._stack = ExitStack()
@@ -197,6 +200,7 @@ class Runner:
                     output=place_of(item, self._output),
                     store=self._store,
                     overwrite=self._overwrite,
+                    dispatch=self._dispatch,
                 )
             except TerminationSignal as ended:
                 # Prefect hears SIGTERM itself while a flow runs

@@ -3,10 +3,11 @@
 Every JSON line has `event`, `time` (seconds since the command began) and `input`, and further:
 
     started    output
-    stage      stage: read, plan, model, enhance, assemble, check, previews, frames, publish
+    stage      stage: read, plan, model, enhance, waiting (for workers), assemble, check, previews, frames,
+               publish
     download   file, done, total (bytes): a file of weights that was not here
     planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
-    chunk      chunk, frames, cached, key; seconds by stage where it was computed
+    chunk      chunk, frames, cached, key; seconds by stage where it was computed, worker on a work pool
     progress   stage, done, total, fps, eta (seconds, null where unknown)
     finished   result, report, previews, frames, chunks, cached_chunks, computed, reused, concealed, seconds
     skipped    result, checks: the same job has been done before, and its result is unchanged
@@ -32,6 +33,7 @@ STAGES = {
     "plan": "planning",
     "model": "downloading weights",
     "enhance": "enhancing",
+    "waiting": "waiting for workers",
     "assemble": "assembling",
     "check": "checking",
     "previews": "previews",
