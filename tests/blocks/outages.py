@@ -19,6 +19,8 @@ class Outage:
     """A store, and how it goes away and comes back with everything in it."""
 
     store: MediaStore
+    noticed: float = 0.6
+    """Seconds of an absence that no call overlooks."""
 
     def go(self) -> None:
         """Send the store away."""
@@ -54,6 +56,9 @@ class Unmounted(Outage):
 
 class Stopped(Outage):
     """A bucket whose service is stopped; it comes back on the same port."""
+
+    noticed = 4.0
+    # boto3 itself tries three times within at most three seconds
 
     def __init__(self, bucket: str = BUCKET) -> None:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)

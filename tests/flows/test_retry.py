@@ -25,9 +25,6 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 PATIENCE = 30.0
 """Seconds a store is waited for in these tests; none is away for as long."""
 
-AWAY = 0.6
-"""Seconds that a store is away: shorter than the first wait, to keep the tests short."""
-
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
@@ -91,7 +88,7 @@ def test_a_job_that_was_told_to_stop_tries_nothing_again(error: SakugaError) -> 
 
 def _leave_for_a_while(outage: Outage) -> threading.Timer:
     outage.go()
-    back = threading.Timer(AWAY, outage.back)
+    back = threading.Timer(outage.noticed, outage.back)
     back.start()
     return back
 
