@@ -122,7 +122,7 @@ def _watchdog(channel: Channel, store: MediaStore, job: str, deadline: float | N
         lease_seconds=farm.lease_seconds,
         logger=get_run_logger(),
         # Prefect says so where the process is this run's own
-        pace=Pace(kills="PREFECT__FLOW_RUN_ID" in os.environ),
+        pace=Pace(own_process="PREFECT__FLOW_RUN_ID" in os.environ),
     )
 
 

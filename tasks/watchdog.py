@@ -47,13 +47,17 @@ class Stop:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a watchdog looks, in seconds; `kills` says whether it may end the process."""
+    """How often a watchdog looks, in seconds.
+
+    `own_process` says that a worker started this process for this run alone: it may be killed, and is to
+    end with its worker.
+    """
 
     tick: float = TICK
     ask: float = ASK_PERIOD
     term: float = TERM_AFTER
     kill: float = KILL_AFTER
-    kills: bool = False
+    own_process: bool = False
 
 
 class Watchdog:
@@ -106,7 +110,8 @@ class Watchdog:
         """What needs nobody's answer; the only one of the threads that nothing can hold up."""
         while not self._ended.wait(self._pace.tick):
             now = time.monotonic()
-            if os.getppid() != self._parent:
+            if self._pace.own_process and os.getppid() != self._parent:
+                _mute()
                 self._end("failed", "The worker that started this run is gone.")
             if now - self._began > self._deadline:
                 self._end("deadline", f"The unit was not done within {self._deadline:g} seconds.")
@@ -118,9 +123,9 @@ class Watchdog:
 
     def _insist(self) -> None:
         """End a process that does not stop by itself: it may wait for a store, or hang in a driver."""
-        if not self._pace.kills or self._ended.wait(self._pace.term):
+        if not self._pace.own_process or self._ended.wait(self._pace.term):
             return
-        self._logger.warning("The run does not stop; it is ended now.")
+        self._warn("The run does not stop; it is ended now.")
         os.kill(os.getpid(), signal.SIGTERM)
         if not self._ended.wait(self._pace.kill - self._pace.term):
             # a worker starts each run in a process group of its own
@@ -175,10 +180,24 @@ class Watchdog:
             if self.stop or self._ended.is_set():
                 return
             self.stop = Stop(end, reason)
-        self._logger.warning("Stopping: %s", reason)
         self._channel.cancel()
+        self._warn(f"Stopping: {reason}")
 
     def _tell_once(self, what: str, message: str) -> None:
         if what not in self._told:
             self._told.add(what)
-            self._logger.warning("%s; the work goes on", message)
+            self._warn(f"{message}; the work goes on")
+
+    def _warn(self, message: str) -> None:
+        # a console whose reader is gone makes an exit of it, which would end the watchdog
+        with suppress(Exception, SystemExit):
+            self._logger.warning("%s", message)
+
+
+def _mute() -> None:
+    """Let what is printed from now on go nowhere: the worker that read it is gone."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):
+            os.dup2(nowhere, output)
+        os.close(nowhere)

@@ -178,7 +178,7 @@ if stubborn:
 channel = Channel()
 watchdog = Watchdog(
     channel, LocalFolderStore(root=folder), "0" * 8, own=None, deadline=deadline, lease_seconds=3600,
-    logger=logging.getLogger("test"), pace=Pace(tick=0.05, ask=3600, term=0.3, kill=0.9, kills=stubborn),
+    logger=logging.getLogger("test"), pace=Pace(tick=0.05, ask=3600, term=0.3, kill=0.9, own_process=True),
 )
 with watchdog:
     (folder / "ready").touch()
