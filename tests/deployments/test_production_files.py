@@ -224,7 +224,9 @@ def test_the_bucket_and_its_block_are_made_and_made_again(
             monkeypatch.setenv(name, value)
         assert install_storage() == install_storage() == "sakuga-s3-store/farm"
         (tmp_path / "clip").write_bytes(b"frames")
-        ref = S3Store.load("farm").put(tmp_path / "clip", "sources/clip")
+        store = S3Store.load("farm")
+        assert isinstance(store, S3Store)
+        ref = store.put(tmp_path / "clip", "sources/clip")
         assert ref.size == len(b"frames")
     finally:
         server.stop()
