@@ -12,7 +12,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
+from uuid import uuid4
 
 from pydantic import Field, ValidationError
 
@@ -23,6 +24,7 @@ from sakuga.media.info import Frozen
 NAME = ".sakuga-watch.json"
 LOCK = ".sakuga-watch.lock"
 DAMAGED = ".sakuga-watch.damaged.json"
+MARK_DIGITS = 32
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
 """What file systems without locks say: there the last of two writers wins, and the next scan corrects it."""
@@ -82,6 +84,8 @@ class Ledger:
         self._prefix = f"{prefix}/" if prefix else ""
         self._new_files: dict[str, SeenFile | None] = {}
         self._new_asked: dict[str, Asked] = {}
+        self.place = store.location(f"{self._prefix}{NAME}")
+        """What tells this place from others; that of a folder stays when the folder is moved."""
         with self._locked():
             self._entries = self._read()
 
@@ -154,9 +158,11 @@ class Ledger:
             yield
             return
         with local_errors(path):
-            lock = path.open("ab")
+            lock = path.open("a+b")
         with lock:
             _lock(lock.fileno(), path)
+            with local_errors(path):
+                self.place = _mark(lock)
             yield
 
 
@@ -167,3 +173,15 @@ def _lock(descriptor: int, path: Path) -> None:
         if error.errno not in NO_LOCKS:
             with local_errors(path):
                 raise
+
+
+def _mark(lock: IO[bytes]) -> str:
+    """The mark of a folder, from its lock file; made the first time."""
+    lock.seek(0)
+    mark = lock.read(MARK_DIGITS)
+    if len(mark) != MARK_DIGITS:
+        lock.truncate(0)
+        mark = uuid4().hex.encode()
+        lock.write(mark)
+        lock.flush()
+    return mark.decode("ascii", errors="replace")

@@ -1,6 +1,7 @@
 """One scan of a watched place."""
 
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -180,10 +181,13 @@ class Watch:
         request = self._request
         if overwrite:
             request = request.model_copy(update={"overwrite": True})
-        asked = start_run(self._place, name, digest, size, request, attempt)
-        self._ledger.note(self._key(digest), asked)
+        # two watchers of one place come to the same key, those of two places to two
+        asked = sha256(f"{self._ledger.place}:{self._digest}".encode()).hexdigest()[:16]
+        run = start_run(self._place, name, digest, size, request, f"watch:{digest}:{asked}:{attempt}")
+        note = Asked(name=name, attempt=attempt, outcome="started", run=str(run.id), run_name=run.name)
+        self._ledger.note(self._key(digest), note)
         self._counts["started"] += 1
-        get_run_logger().info("Started %r for %s", asked.run_name, name)
+        get_run_logger().info("Started %r for %s", run.name, name)
         self._save_in_time()
 
     def _key(self, digest: str) -> str:

@@ -19,6 +19,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import FarmError, OptionError
 from sakuga.media.info import Frozen
+from sakuga.media.ref import MediaRef
 from tasks.events import video_arrived
 from tasks.ledger import Asked, Ledger
 from tasks.names import job_name
@@ -48,7 +49,7 @@ class Request(Frozen):
     deployment: str
 
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that differ where results would.
+        """Sixteen hexadecimal digits that differ where what is asked for does.
 
         Options at their defaults do not count, so a new option of a later version asks for nothing again.
         """
@@ -96,14 +97,13 @@ def follow_runs(place: Place, ledger: Ledger, listing: Listing) -> Followed:
     return Followed(running=tuple(running), done=tuple(done), failed=tuple(failed))
 
 
-def start_run(place: Place, name: str, digest: str, size: int, request: Request, attempt: int) -> Asked:
-    """Start a run for a video; where it was started already, by whomever, that run is taken.
+def start_run(place: Place, name: str, digest: str, size: int, request: Request, key: str) -> FlowRun:
+    """Start a run for a video; where it was started already under the same key, that run is taken.
 
     Raises:
         OptionError: there is no such deployment, or it refuses the parameters.
         FarmError: Prefect's server does not answer.
     """
-    key = f"watch:{digest}:{request.digest()}:{attempt}"
     parameters = _parameters(name, place.source(name, digest, size), request)
     try:
         run = run_deployment(
@@ -125,7 +125,7 @@ def start_run(place: Place, name: str, digest: str, size: int, request: Request,
         raise FarmError(f"Prefect's server does not answer: {error}.") from error
     assert isinstance(run, FlowRun)
     video_arrived(place.location(name), digest, run=str(run.id), run_name=run.name, asked=key)
-    return Asked(name=name, attempt=attempt, outcome="started", run=str(run.id), run_name=run.name)
+    return run
 
 
 def write_sidecar(place: Place, listing: Listing, name: str, reason: str, asked: Asked | None = None) -> None:
@@ -152,7 +152,7 @@ def remove_sidecar(place: Place, listing: Listing, name: str) -> None:
         listing.sidecars.discard(sidecar)
 
 
-def _parameters(name: str, source: Any, request: Request) -> dict[str, Any]:  # noqa: ANN401
+def _parameters(name: str, source: str | MediaRef, request: Request) -> dict[str, Any]:
     folder = name.rpartition("/")[0]
     output = request.output
     if output is not None and folder:
@@ -160,12 +160,12 @@ def _parameters(name: str, source: Any, request: Request) -> dict[str, Any]:  # 
     parameters: dict[str, Any] = {
         "source": source if isinstance(source, str) else source.model_dump(mode="json"),
         "spec": request.spec.model_dump(mode="json", exclude_defaults=True),
-        "output": output,
-        "store": request.store,
         "overwrite": request.overwrite,
         "dispatch": request.dispatch,
     }
-    return parameters
+    # what was not asked for is left to the deployment
+    asked = {"output": output, "store": request.store}
+    return parameters | {key: value for key, value in asked.items() if value is not None}
 
 
 def _read_runs(ids: Iterable[str]) -> dict[str, FlowRun]:

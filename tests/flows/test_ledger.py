@@ -130,3 +130,13 @@ def test_a_ledger_below_a_prefix_lies_there(store: LocalFolderStore, tmp_path: P
 def test_a_folder_that_cannot_be_written_to_is_a_clear_error() -> None:
     with pytest.raises(StoreError, match="cannot be read or written"):
         Ledger(LocalFolderStore(root=Path("/proc/sys/fs")))
+
+
+def test_a_folder_keeps_its_mark_when_it_is_moved_or_its_ledger_is_lost(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    mark = Ledger(LocalFolderStore(root=tmp_path / "one")).place
+    (tmp_path / "one" / NAME).write_bytes(b"{")
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert Ledger(LocalFolderStore(root=tmp_path / "moved")).place == mark
+    assert Ledger(LocalFolderStore(root=tmp_path / "two")).place != mark

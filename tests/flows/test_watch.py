@@ -111,6 +111,19 @@ def test_a_renamed_copy_is_known_and_a_changed_file_is_new(clips: Path, folder: 
     assert sorted(run.parameters["overwrite"] for run in _runs(folder)) == [False, True]
 
 
+def test_a_moved_folder_is_known_and_a_second_folder_is_not(
+    clips: Path, folder: Path, tmp_path: Path
+) -> None:
+    clip = _put(clips, 0, folder / "a.mp4")
+    assert _scan(folder).started == 1
+    (tmp_path / "other").mkdir()
+    shutil.copy(clip, tmp_path / "other" / "a.mp4")
+    assert _scan(tmp_path / "other").started == 1
+    assert len(_runs(tmp_path)) == 2
+    folder.rename(tmp_path / "moved")
+    assert _scan(tmp_path / "moved").started == 0
+
+
 def test_of_two_equal_files_in_one_scan_one_is_started(clips: Path, folder: Path) -> None:
     clip = _put(clips, 0, folder / "a.mp4")
     shutil.copy(clip, folder / "b.mp4")
