@@ -35,12 +35,12 @@ def farm(whole_farm: Farm) -> Farm:
 
 
 @pytest.fixture
-def new_film(film: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
+def new_film(film: Path, tmp_path: Path) -> Callable[[], Path]:
     """Makes films of the same frames that share no chunks with others."""
     made: list[Path] = []
 
     def make() -> Path:
-        made.append(another_film(film, tmp_path / f"{request.node.name[:40]}-{len(made)}.mp4"))
+        made.append(another_film(film, tmp_path / f"{tmp_path.name}-{len(made)}.mp4"))
         return made[-1]
 
     return make

@@ -2,8 +2,10 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 from prefect.client.schemas.objects import StateType
@@ -14,8 +16,11 @@ from tests.farm.processes import kill, wait_for
 
 GPUS = ("gpu-1", "gpu-2")
 PARENTS = "cpu-1"
-BUSY_SECONDS = 90.0
-"""Until a machine works on a chunk: a child takes some ten seconds to start on a busy computer."""
+BUSY_SECONDS = 180.0
+"""Until a machine works on a chunk: a child takes ten seconds to start, many more on a busy computer."""
+
+ASK_SECONDS = 3.0
+"""Between two questions to the server, which is to have time for the job."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,27 @@ class Fault:
 
 
 def busy_machine(farm: Farm, job: Job, draw: random.Random) -> str:
-    """A machine of the GPU pool that is in the middle of a chunk."""
+    """A machine of the GPU pool that is in the middle of a chunk of the job."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < deadline and not job.ended():
+        children = {str(run.id) for run in job.living()}
+        with suppress(AssertionError):
+            return draw.choice(
+                wait_for(partial(_busy, farm, children), ASK_SECONDS, "a machine works on a chunk")
+            )
+    raise AssertionError(f"no machine works on a chunk: {job.story()}")
 
-    def look() -> list[str]:
-        state = job.run().state
-        assert state is None or not state.is_final(), f"the job ended before the fault: {job.story()}"
-        return [name for name in GPUS if farm.runs(name) and farm.in_work(name)]
 
-    return draw.choice(wait_for(look, BUSY_SECONDS, "a machine works on a chunk", job.story))
+def _busy(farm: Farm, runs: Collection[str]) -> list[str]:
+    names = [name for name in GPUS if farm.runs(name) and farm.in_work(name)]
+    return [name for name in names if any(run_of(engine) in runs for engine in farm.engines(name))]
+
+
+def run_of(engine: psutil.Process) -> str:
+    """Id of the flow run of an engine, empty when it has ended."""
+    with suppress(psutil.Error, OSError):
+        return engine.environ().get("PREFECT__FLOW_RUN_ID", "")
+    return ""
 
 
 def kill_helper(farm: Farm, job: Job, draw: random.Random) -> None:
@@ -76,11 +94,7 @@ def kill_parent(farm: Farm, job: Job, draw: random.Random) -> None:
 
 def parent_processes(farm: Farm, job: Job) -> list[psutil.Process]:
     """The engine of a job's own run."""
-    return [
-        process
-        for process in farm.engines(PARENTS)
-        if process.environ().get("PREFECT__FLOW_RUN_ID") == str(job.id)
-    ]
+    return [engine for engine in farm.engines(PARENTS) if run_of(engine) == str(job.id)]
 
 
 def cancel_child(farm: Farm, job: Job, draw: random.Random) -> None:

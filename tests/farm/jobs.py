@@ -29,12 +29,12 @@ from tests.farm.processes import command, wait_for
 from tests.farm.workload import SPEC
 
 PARENT = "enhance/enhance-video"
-JOB_SECONDS = 150.0
+JOB_SECONDS = 300.0
 SETTLED_SECONDS = 30.0
 """Within this after a job's end everything of it is gone: what the issue allows for a cancelled job."""
 
 AWAY_SECONDS = 60.0
-POLL = 0.1
+POLL = 0.2
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Job:
 
     def wait(self, seconds: float = JOB_SECONDS) -> State[Any]:
         """The state that the job ends in."""
-        return wait_for(self.ended, seconds, "the job ends", self.story)
+        return wait_for(self.ended, seconds, "the job ends", self.story, pause=0.5)
 
     def ended(self) -> State[Any] | None:
         """The state that the job has ended in, None while it goes on."""
@@ -121,7 +121,7 @@ def answered(ask: Callable[[], T]) -> T:
 
 
 class Ledger:
-    """Counts how often each chunk is published in the farm's folder, by looking all the time.
+    """Counts how often each new chunk is published in the farm's folder, by looking all the time.
 
     Two publications of one chunk differ, as each says how long it took. Use it as a context manager.
     """
@@ -130,8 +130,9 @@ class Ledger:
         self._farm = farm
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
+        self._before = {manifest.stem for manifest in self._manifests()}
         self.published: dict[str, set[str]] = defaultdict(set)
-        self.workers: dict[str, set[str]] = defaultdict(set)
+        self.workers: dict[str, str] = {}
 
     def __enter__(self) -> "Ledger":
         self._thread.start()
@@ -143,11 +144,16 @@ class Ledger:
 
     def _look(self) -> None:
         while not self._stop.wait(POLL):
-            for manifest in self._farm.store.glob("chunks/*/*.json"):
+            for manifest in self._manifests():
+                if manifest.stem in self._before:
+                    continue
                 with suppress(OSError, ValueError):
                     content = manifest.read_bytes()
                     self.published[manifest.stem].add(hashlib.sha256(content).hexdigest())
-                    self.workers[manifest.stem].add(json.loads(content)["worker"])
+                    self.workers[manifest.stem] = json.loads(content)["worker"]
+
+    def _manifests(self) -> list[Path]:
+        return list(self._farm.store.glob("chunks/*/*.json"))
 
     def twice(self) -> list[str]:
         """Chunks that were computed to the end more than once."""

@@ -69,13 +69,21 @@ def kill(processes: Sequence[psutil.Process]) -> int:
 
 
 def wait_for(
-    look: Callable[[], T | bool | None], seconds: float, what: str, told: Callable[[], str] = lambda: ""
+    look: Callable[[], T | bool | None],
+    seconds: float,
+    what: str,
+    told: Callable[[], str] = lambda: "",
+    pause: float = 0.1,
 ) -> T:
-    """What `look` returns once it is true; `told` adds to the message when it never is."""
+    """What `look` returns once it is true; `told` adds to the message when it never is.
+
+    Raises:
+        AssertionError: it was not within so many seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if found := look():
             return found  # type: ignore[return-value]
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:g} s. {told()}")
-        time.sleep(0.1)
+        time.sleep(pause)

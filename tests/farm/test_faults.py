@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 NewFilm = Callable[[], Path]
 DRAW = random.Random(7)
 SEED = 1
+AWAY_SECONDS = 20.0
+GONE_SECONDS = 180.0
+"""The automation looks for 90 s of silence; the rest is for a server on a busy computer."""
 
 
 def done_right(farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interrupted: int) -> None:
@@ -32,28 +35,19 @@ def done_right(farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interr
     assert settled(farm, job) == [], job.story()
 
 
-def test_two_jobs_survive_the_loss_of_a_network_process_and_of_a_child(
+def test_two_jobs_outlive_a_network_process_a_child_a_worker_and_a_cancelled_child(
     farm: Farm, new_film: NewFilm, quiet: list[str]
 ) -> None:
     with Ledger(farm) as ledger:
         jobs = [Job(farm, new_film()), Job(farm, new_film())]
         faults.kill_helper(farm, jobs[0], DRAW)
         faults.kill_child(farm, jobs[0], DRAW)
+        faults.kill_worker(farm, jobs[1], DRAW)
+        faults.cancel_child(farm, jobs[1], DRAW)
         for job in jobs:
             job.wait()
-            done_right(farm, job, ledger, quiet, interrupted=2)
-
-
-def test_a_killed_worker_and_a_cancelled_child_are_replaced(
-    farm: Farm, new_film: NewFilm, quiet: list[str]
-) -> None:
-    with Ledger(farm) as ledger:
-        job = Job(farm, new_film())
-        faults.kill_worker(farm, job, DRAW)
-        faults.cancel_child(farm, job, DRAW)
-        job.wait()
-        done_right(farm, job, ledger, quiet, interrupted=2)
-    assert all(len(workers) == 1 for workers in ledger.workers.values())
+            done_right(farm, job, ledger, quiet, interrupted=4)
+    assert set(ledger.workers.values()) <= {"gpu-1", "gpu-2"}
 
 
 def test_a_killed_job_is_retried_and_takes_over_what_is_done(
@@ -66,38 +60,43 @@ def test_a_killed_job_is_retried_and_takes_over_what_is_done(
         done_right(farm, job, ledger, quiet, interrupted=2)
 
 
-def test_a_server_that_restarts_and_a_network_that_is_cut_are_waited_for(
+def test_a_server_that_restarts_a_network_that_is_cut_and_a_folder_that_is_away_are_waited_for(
     farm: Farm, new_film: NewFilm, quiet: list[str]
 ) -> None:
     with Ledger(farm) as ledger:
         job = Job(farm, new_film())
         faults.restart_server(farm, job, DRAW)
         faults.cut_network(farm, job, DRAW)
-        job.wait()
-        done_right(farm, job, ledger, quiet, interrupted=0)
-
-
-def test_a_folder_that_is_away_is_waited_for(farm: Farm, new_film: NewFilm, quiet: list[str]) -> None:
-    with Ledger(farm) as ledger:
-        job = Job(farm, new_film())
         faults.busy_machine(farm, job, DRAW)
         with farm.store_away():
-            time.sleep(20)
-            assert not list(farm.folder.glob("store/*")), "something was written below the missing mount"
+            time.sleep(AWAY_SECONDS)
+            assert not farm.store.exists(), "something was written below the missing mount"
         job.wait()
         done_right(farm, job, ledger, quiet, interrupted=0)
 
 
-def test_a_bucket_that_is_away_is_waited_for(farm: Farm, new_film: NewFilm, quiet: list[str]) -> None:
+def test_a_machine_that_is_gone_is_seen_by_its_heartbeats_while_another_job_waits_for_its_bucket(
+    farm: Farm, new_film: NewFilm, quiet: list[str]
+) -> None:
     farm.start_storage()
-    job = Job(farm, new_film(), store=BUCKET)
-    faults.busy_machine(farm, job, DRAW)
-    farm.storage.set("cut")
-    time.sleep(20)
-    farm.storage.set("forward")
-    job.wait()
     with Ledger(farm) as ledger:
-        done_right(farm, job, ledger, quiet, interrupted=0)
+        gone, other = Job(farm, new_film()), Job(farm, new_film(), store=BUCKET)
+        faults.kill_machine(farm, gone, DRAW)
+        began = time.monotonic()
+        faults.busy_machine(farm, other, DRAW)
+        farm.storage.set("cut")
+        time.sleep(AWAY_SECONDS)
+        farm.storage.set("forward")
+        wait_for(lambda: crashed(gone), GONE_SECONDS - (time.monotonic() - began), "it is seen", gone.story)
+        for job in (gone, other):
+            job.wait()
+            done_right(farm, job, ledger, quiet, interrupted=1)
+
+
+def crashed(job: Job) -> list[str]:
+    """Children of a job that were given up for want of heartbeats."""
+    states = [run.state for run in job.children() if run.state and run.state.is_crashed()]
+    return [state.message for state in states if state.message and "heartbeat" in state.message]
 
 
 def test_a_cancelled_job_stops_within_half_a_minute_and_a_retry_makes_only_the_rest(
