@@ -34,8 +34,8 @@ if ! test -e "$POLICY"; then
 fi
 
 echo "Installing from the system's packages (once): $wanted"
-export DEBIAN_FRONTEND=noninteractive
-install="apt-get install -y --no-install-recommends $wanted"
+
+install="env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $wanted"
 $as_root $install >"$log" 2>&1 \
     || { $as_root apt-get update >"$log" 2>&1 && $as_root $install >>"$log" 2>&1; } \
     || without "apt-get failed with: $(tail -n 1 "$log")"
