@@ -115,8 +115,8 @@ async def install_automations(client: PrefectClient) -> list[str]:
 async def notify_by_webhook(client: PrefectClient, address: str) -> None:
     """Save a webhook block for `address` and have it called for every video that was enhanced or failed."""
     headers = {"Content-Type": "application/json"}
-    block = Webhook(url=SecretStr(address), headers=headers)  # type: ignore[arg-type]
-    document = await block.save(NOTIFY, overwrite=True, client=client)  # type: ignore[misc]
+    block = Webhook(url=SecretStr(address), headers=headers)
+    document = await block.asave(NOTIFY, overwrite=True, client=client)
     await put_automation(client, notify(document))
 
 
