@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,8 @@ from tests.farm.proxy import Proxy
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+WRITING = timedelta(seconds=10)
+"""Parts of files that are younger may be in writing."""
 PARENTS = 4
 """Jobs at a time on a machine of the CPU pool."""
 
@@ -237,6 +240,10 @@ class Farm:
         with suppress(OSError):
             return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")[-4000:]
         return ""
+
+    def sweep(self) -> None:
+        """Remove what killed writers left in the store, as the clean-up does."""
+        LocalFolderStore(root=self.store).sweep("chunks", datetime.now(UTC) - WRITING)
 
     @contextmanager
     def store_away(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import PrefectHTTPStatusError
 
 from sakuga.media.ref import TEMPORARY
+from tasks.scratch import remove_dead
 from tasks.shared import JOBS, TAG
 from tests.farm.farm import STORE, Farm
 from tests.farm.processes import command, wait_for
@@ -171,8 +172,12 @@ def chunks_begun(job: Job) -> int:
     return len(found)
 
 
-def leftovers(farm: Farm, job: Job) -> list[str]:
-    """What a job that has ended must not leave: processes, runs, slots, temporary files, half files."""
+def leftovers(farm: Farm, job: Job, *, killed: bool) -> list[str]:
+    """What a job that has ended must not leave: processes, runs, slots, temporary files, half files.
+
+    What a killed process had open is removed by the next run of its machine, and by the clean-up of the
+    store; with `killed` it does not count.
+    """
     left = [f"child run {run.name} is {run.state_name}" for run in job.living()]
     for process in farm.working():
         left.append(f"process {process.pid}: {command(process)[:160]}")
@@ -180,6 +185,10 @@ def leftovers(farm: Farm, job: Job) -> list[str]:
         if limit.active_slots:
             left.append(f"slot of {limit.name}")
     machines = farm.folder / "machines"
+    if killed:
+        for scratch in machines.glob("*/sakuga/scratch"):
+            remove_dead(scratch)
+        farm.sweep()
     left += [str(path) for path in machines.glob("*/sakuga/scratch/run-*") if path.is_dir()]
     for folder in (farm.store, farm.results, machines):
         left += [str(path) for path in folder.rglob(f"{TEMPORARY}*")]
@@ -187,9 +196,9 @@ def leftovers(farm: Farm, job: Job) -> list[str]:
     return left
 
 
-def settled(farm: Farm, job: Job) -> list[str]:
+def settled(farm: Farm, job: Job, *, killed: bool) -> list[str]:
     """What is left of a job some time after its end."""
     deadline = time.monotonic() + SETTLED_SECONDS
-    while (left := leftovers(farm, job)) and time.monotonic() < deadline:
+    while (left := leftovers(farm, job, killed=killed)) and time.monotonic() < deadline:
         time.sleep(0.5)
     return left

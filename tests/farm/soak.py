@@ -102,7 +102,7 @@ class Soak:
             )
         else:
             totals.left.append(f"job {job.id}: {state.name}: {state.message}\n{job.story()}")
-        totals.left += settled(self.farm, job)
+        totals.left += settled(self.farm, job, killed=True)
 
 
 def random_faults(draw: random.Random) -> list[Fault]:

@@ -24,7 +24,9 @@ GONE_SECONDS = 180.0
 """The automation looks for 90 s of silence; the rest is for a server on a busy computer."""
 
 
-def done_right(farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interrupted: int) -> None:
+def done_right(
+    farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interrupted: int, killed: bool = True
+) -> None:
     """The job is done, its frames are right, no chunk was made twice and nothing is left."""
     state = job.run().state
     assert state
@@ -32,7 +34,7 @@ def done_right(farm: Farm, job: Job, ledger: Ledger, quiet: list[str], *, interr
     assert digests(job.result) == quiet
     assert ledger.twice() == [], job.story()
     assert chunks_begun(job) <= CHUNKS + interrupted, job.story()
-    assert settled(farm, job) == [], job.story()
+    assert settled(farm, job, killed=killed) == [], job.story()
 
 
 def test_two_jobs_outlive_a_network_process_a_child_a_worker_and_a_cancelled_child(
@@ -72,7 +74,7 @@ def test_a_server_that_restarts_a_network_that_is_cut_and_a_folder_that_is_away_
             time.sleep(AWAY_SECONDS)
             assert not farm.store.exists(), "something was written below the missing mount"
         job.wait()
-        done_right(farm, job, ledger, quiet, interrupted=0)
+        done_right(farm, job, ledger, quiet, interrupted=0, killed=False)
 
 
 def test_a_machine_that_is_gone_is_seen_by_its_heartbeats_while_another_job_waits_for_its_bucket(
@@ -104,11 +106,12 @@ def test_a_cancelled_job_stops_within_half_a_minute_and_a_retry_makes_only_the_r
 ) -> None:
     with Ledger(farm) as ledger:
         job = Job(farm, new_film())
-        wait_for(lambda: ledger.published, 90, "a chunk is done", job.story)
+        wait_for(lambda: ledger.published, faults.BUSY_SECONDS, "a chunk is done", job.story)
         faults.busy_machine(farm, job, DRAW)
         job.cancel()
         began = time.monotonic()
         wait_for(lambda: not farm.working(), SETTLED_SECONDS, "all work has stopped", job.story)
+        assert settled(farm, job, killed=False) == [], job.story()
         state = job.wait(max(1, SETTLED_SECONDS - (time.monotonic() - began)))
         assert state.is_cancelled()
         assert not job.result.exists()
@@ -117,7 +120,7 @@ def test_a_cancelled_job_stops_within_half_a_minute_and_a_retry_makes_only_the_r
         job.retry()
         wait_for(lambda: not (job.run().state or state).is_final(), 30, "the job is tried again")
         job.wait()
-        done_right(farm, job, ledger, quiet, interrupted=2)
+        done_right(farm, job, ledger, quiet, interrupted=2, killed=False)
 
 
 def test_a_damaged_source_fails_with_one_clear_sentence_and_stops_all_work(
