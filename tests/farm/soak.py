@@ -82,6 +82,8 @@ class Soak:
                 fault.inject(farm, job, self.draw)
                 totals.faults[fault.name] += 1
             for job in started:
+                job.wait(ROUND_SECONDS)
+            for job in started:
                 self._judge(job)
             totals.chunks += len(ledger.published)
             totals.twice += len(ledger.twice())

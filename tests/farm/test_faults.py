@@ -48,6 +48,7 @@ def test_two_jobs_outlive_a_network_process_a_child_a_worker_and_a_cancelled_chi
         faults.cancel_child(farm, jobs[1], DRAW)
         for job in jobs:
             job.wait()
+        for job in jobs:
             done_right(farm, job, ledger, quiet, interrupted=4)
     assert set(ledger.workers.values()) <= {"gpu-1", "gpu-2"}
 
@@ -92,6 +93,7 @@ def test_a_machine_that_is_gone_is_seen_by_its_heartbeats_while_another_job_wait
         wait_for(lambda: crashed(gone), GONE_SECONDS - (time.monotonic() - began), "it is seen", gone.story)
         for job in (gone, other):
             job.wait()
+        for job in (gone, other):
             done_right(farm, job, ledger, quiet, interrupted=1)
 
 
