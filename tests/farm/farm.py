@@ -33,7 +33,7 @@ PARENTS = 4
 STORE = "sakuga-local-folder-store/farm"
 BUCKET = "sakuga-s3-store/farm"
 SETTINGS = {
-    "SAKUGA_FARM__UNIT_SECONDS": "6",
+    "SAKUGA_FARM__UNIT_SECONDS": "30",
     "SAKUGA_FARM__DEADLINE": "120",
     "SAKUGA_FARM__LEASE_SECONDS": "60",
     "SAKUGA_FARM__PATIENCE": "90",
