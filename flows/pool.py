@@ -37,13 +37,16 @@ STORE_PERIOD = 1.0
 API_PERIOD = 5.0
 """Seconds between two questions to Prefect's server."""
 
+PENDING = 60.0
+"""Seconds after which a run that a worker took and did not begin counts as lost, at least."""
+
 AHEAD = 12.0
 """Seconds before the expected end of a unit that the next one is handed out: a run takes time to start."""
 
-CANCEL_SECONDS = 15.0
-"""Seconds that the end of a job gives to telling its runs to stop: its own worker kills it after 30."""
+CANCEL_SECONDS = 8.0
+"""Seconds that the end of a job gives to telling its runs to stop; its own worker may kill it after 30."""
 
-END_SECONDS = 8.0
+END_SECONDS = 12.0
 """Seconds that the end of a job waits for its runs, to remove what it shared with them."""
 
 
@@ -216,7 +219,10 @@ class Dispatch:
         own = UUID(self._run)
         states = self._api.states([own, *(unit.run for unit in self._units)])
         self._check_own(states.get(own))
-        pending = self._farm.lease_seconds if self._pool.type == "process" else self._farm.deadline
+        pending = max(PENDING, self._farm.lease_seconds)
+        if self._pool.type != "process":
+            # a container may have to be downloaded first
+            pending = self._farm.deadline
         for unit in list(self._units):
             state = states.get(unit.run)
             if state is None or state.is_final():
@@ -243,10 +249,10 @@ class Dispatch:
     def _drop(self, unit: InFlight, state: "State[object]") -> None:
         """End a run that shows no sign of life; at first gently, as it may live."""
         self._logger.warning("A run on the work pool is %s for too long; it is ended", state.name)
-        if unit.state != StateType.CANCELLING:
+        if unit.state == StateType.RUNNING:
             self._api.set_state(unit.run, State(type=StateType.CANCELLING, name="Cancelling"))
             return
-        message = "It did not end when it was told to; its worker is gone."
+        message = f"It was {state.name} for too long; its worker is gone."
         self._api.set_state(unit.run, State(type=StateType.CRASHED, name="Crashed", message=message))
         self._end(unit, state)
 
@@ -259,12 +265,13 @@ class Dispatch:
             return
         report = patiently(lambda: read_report(self._store, self._run, unit.name))
         worker = report.worker if report else unit.worker or "unknown"
+        for chunk in unit.left:
+            self._table.set(chunk, state="waiting")
         self._logger.warning(
-            "%s ended %s with %d chunks left; they are given out again%s",
+            "%s on the worker %s: not made, as the run is %s; given out again",
             unit_name(self._job.source.name, unit.left),
-            state.name if state else "missing",
-            len(unit.left),
-            f" (worker {worker})",
+            worker,
+            state.name if state else "not on the server any more",
         )
         for chunk, failure in blame(unit, report, state).items():
             self._note_failure(chunk, failure, worker)

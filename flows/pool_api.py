@@ -77,8 +77,7 @@ class PoolApi:
         def ask(client: SyncPrefectClient) -> Pool:
             name = self._pool_name(client)
             pool = client.read_work_pool(name)
-            online = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"]))
-            workers = 0 if pool.is_paused else len(client.read_workers_for_work_pool(name, online))
+            workers = 0 if pool.is_paused else _online(client, name)
             limit = pool.concurrency_limit
             if workers and limit is not None and pool.type != "process":
                 # one worker starts a container for each run there
@@ -224,6 +223,16 @@ def _client(timeout: float) -> Iterator[SyncPrefectClient]:
         get_client(sync_client=True, httpx_settings={"timeout": timeout}) as client,
     ):
         yield client
+
+
+def _online(client: SyncPrefectClient, pool: str) -> int:
+    online = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"]))
+    count = 0
+    while page := client.read_workers_for_work_pool(pool, online, offset=count, limit=PAGE):
+        count += len(page)
+        if len(page) < PAGE:
+            break
+    return count
 
 
 def _passes(error: httpx.HTTPStatusError) -> bool:

@@ -71,7 +71,7 @@ def adopted(run: FlowRun, wanted: Mapping[int, Any]) -> InFlight | None:
         name=name,
         run=run.id,
         left=[chunk for chunk in chunks if chunk in wanted],
-        deadline=float(deadline) if isinstance(deadline, int | float) else 0.0,
+        deadline=float(deadline) if isinstance(deadline, int | float) else float("inf"),
         adopted=True,
     )
     if run.state:

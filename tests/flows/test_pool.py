@@ -1,0 +1,146 @@
+"""Jobs over a work pool, with a real server, and with a real worker where one is needed."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL
+
+from flows.chunks import enhance_chunks
+from flows.enhance import Outcome, enhance
+from sakuga.enhance.spec import EnhanceSpec
+from sakuga.errors import CancelledError, FarmError
+from tasks.channel import Channel, open_channel
+from tasks.shared import JOBS
+from tests.clips import decoded_lumas
+from tests.farm.processes import MARK, kill, marked, start
+from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+ROOT = Path(__file__).parents[2]
+
+
+class Pool:
+    """A work pool of its own with the deployment that makes chunks, and at most one worker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home, self.mark = folder, folder / "home", uuid.uuid4().hex
+        self.name = f"pool-{self.mark[:8]}"
+        with get_client(sync_client=True) as client:
+            client.create_work_pool(WorkPoolCreate(name=self.name, type="process"))
+            self.deployment = client.create_deployment(
+                flow_id=client.create_flow(enhance_chunks),
+                name=self.name,
+                work_pool_name=self.name,
+                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
+                entrypoint="flows/chunks.py:enhance_chunks",
+            )
+
+    def start_worker(self) -> None:
+        """A worker called `gpu-7`, which keeps its files where these tests do."""
+        environment = {
+            **os.environ,
+            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "SAKUGA_HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            MARK: self.mark,
+        }
+        argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--limit", "1"]
+        start([*argv, "--pool", self.name, "--name", "gpu-7"], environment, self.folder / "worker.log")
+
+    def runs(self) -> list[FlowRun]:
+        """All runs of the deployment."""
+        wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[self.deployment]))
+        with get_client(sync_client=True) as client:
+            return client.read_flow_runs(flow_run_filter=wanted)
+
+    def shared_files(self) -> list[Path]:
+        """What jobs shared with workers and did not remove."""
+        return [path for path in (self.home / "store" / JOBS).rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    made = Pool(tmp_path)
+    monkeypatch.setenv("SAKUGA_HOME", str(made.home))
+    monkeypatch.setenv("SAKUGA_FARM__DEPLOYMENT", f"enhance-chunks/{made.name}")
+    try:
+        yield made
+    finally:
+        kill(marked(made.mark))
+
+
+def run(clip: Path, channel: Channel | None = None, spec: EnhanceSpec = SPEC, **more: Any) -> Outcome:  # noqa: ANN401 - passed on
+    with open_channel(channel or Channel()):
+        outcome: Outcome = enhance(str(clip), spec, **more)
+    return outcome
+
+
+def test_a_deployment_that_is_not_there_is_named_before_anything_is_shared(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAKUGA_FARM__DEPLOYMENT", "enhance-chunks/missing")
+    with pytest.raises(FarmError, match="enhance-chunks/missing"):
+        run(quartered_clip(tmp_path / "clip.mp4"), dispatch="pool")
+    assert pool.shared_files() == []
+
+
+def test_a_job_without_workers_says_so_waits_and_can_be_stopped(pool: Pool, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def hear(kind: str, facts: dict[str, Any]) -> None:
+        if kind == "stage":
+            said.append(facts["stage"])
+        if facts.get("stage") == "waiting":
+            channel.cancel()
+
+    channel = Channel(hear)
+    with pytest.raises(CancelledError):
+        run(quartered_clip(tmp_path / "clip.mp4"), channel, dispatch="pool")
+    assert said[-1] == "waiting"
+    assert pool.runs() == []
+    assert pool.shared_files() == []
+
+
+@pytest.mark.slow
+def test_a_pool_makes_the_frames_that_one_process_makes_and_leaves_nothing(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = quartered_clip(tmp_path / "clip.mp4")
+    chunks: dict[int, dict[str, Any]] = {}
+
+    def hear(kind: str, facts: dict[str, Any]) -> None:
+        if kind == "chunk":
+            chunks[facts["chunk"]] = facts
+
+    pool.start_worker()
+    made = run(clip, Channel(hear), dispatch="pool", output=str(tmp_path / "pool.mp4"))
+
+    assert (made.chunks, made.cached_chunks) == (CHUNKS, 0)
+    assert sorted(chunks) == list(range(CHUNKS))
+    assert {facts["worker"] for facts in chunks.values()} == {"gpu-7"}
+    states = {child.name: child.state_name for child in pool.runs()}
+    assert set(states.values()) == {"Completed"}, states
+    assert "clip.mp4 chunk 0" in states
+    assert len(states) < CHUNKS, "after the first chunk the rest is one unit"
+    assert pool.shared_files() == []
+
+    again = run(clip, dispatch="pool", output=str(tmp_path / "again.mp4"))
+    assert (again.cached_chunks, len(pool.runs())) == (CHUNKS, len(states))
+
+    monkeypatch.setenv("SAKUGA_HOME", str(tmp_path / "other"))
+    quiet = run(clip, output=str(tmp_path / "local.mp4"))
+    assert quiet.cached_chunks == 0
+    for one, other in zip(decoded_lumas(Path(made.result)), decoded_lumas(Path(quiet.result)), strict=True):
+        assert (one == other).all()
