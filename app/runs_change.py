@@ -132,10 +132,9 @@ def find_deployment(server: Server, name: str) -> dict[str, Any]:
         OptionError: there is none.
         FarmError: the server does not answer.
     """
-    flow, _, deployment = name.partition("/")
-    found = (
-        server.get(f"/deployments/name/{quote(flow)}/{quote(deployment)}") if flow and deployment else None
-    )
+    parts = [quote(part) for part in name.split("/")]
+    proper = len(parts) == 2 and not {"", ".", ".."} & set(parts)
+    found = server.get(f"/deployments/name/{'/'.join(parts)}") if proper else None
     if found is None:
         raise OptionError(
             f"There is no deployment {name!r} on {server.url}; `sakuga farm install` makes ours."
@@ -164,6 +163,7 @@ def check_preset(server: Server, name: str) -> None:
         OptionError: there is no such preset.
         FarmError: the server does not answer.
     """
-    short = quote(name.removeprefix(f"{PRESETS}/"), safe="")
-    if server.get(f"/block_types/slug/{PRESETS}/block_documents/name/{short}") is None:
+    short = name.removeprefix(f"{PRESETS}/")
+    proper = "/" not in short and short not in ("", ".", "..")
+    if not proper or not server.get(f"/block_types/slug/{PRESETS}/block_documents/name/{quote(short)}"):
         raise OptionError(f"There is no preset {name!r} on {server.url}; save one or correct the name.")

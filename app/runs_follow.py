@@ -168,7 +168,8 @@ def follow(server: Server, run: Run, *, as_json: bool, verbose: bool, patience: 
 def _watch(server: Server, run: Run, shown: "Screen | Lines", verbose: bool) -> Run:
     """Show all that happens until the run has ended and its log has arrived."""
     log, state, units = Log(logging.INFO, verbose=verbose), "", dict[str, str]()
-    read, until = log.last, float("inf")
+    # what has ended before it was found has said all that it will say
+    read, until = log.last, 0.0 if run.over else float("inf")
     while True:
         run = read_run(server, run.id)
         if verbose:

@@ -152,7 +152,7 @@ def detail_lines(found: Details) -> Iterator[str]:
         yield f"  progress         {percent:.0f} %{f', {said}' if said else ''}"
     if run.tries > 1:
         yield f"  tries            {run.tries}"
-    yield f"  started by       {'a deployment on the pool ' + run.pool if run.pool else 'a process of its own'}"
+    yield f"  ran by           {f'workers of the pool {run.pool}' if run.pool else 'a process of its own'}"
     for name, value in _parameters(run.parameters):
         yield f"  {name:<16} {value}"
     for text, place in found.links:
