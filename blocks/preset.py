@@ -42,7 +42,7 @@ class EnhancePreset(Block):
     _block_type_slug: ClassVar[str | None] = "sakuga-enhance-preset"
     _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
         "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
-        "/assets/block-logos/json.png"
+        "/assets/block-logos/process.png"
     )
     _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION
     _description = "Options for enhancing videos that belong together, under a name."
