@@ -7,10 +7,11 @@ from sakuga.settings import load_settings
 from tasks.cache import prune
 from tasks.job import open_store
 from tasks.scratch import keys_in_use, remove_dead
+from tasks.sources import clean_sources
 
 
 def clean_up(*, everything: bool, store: str | None) -> Iterator[str]:
-    """Remove folders of killed runs, and finished chunks beyond the bounds in the settings.
+    """Remove folders of killed runs, and sources and finished chunks beyond the bounds in the settings.
 
     Yields:
         What was done, as lines for people.
@@ -21,6 +22,8 @@ def clean_up(*, everything: bool, store: str | None) -> Iterator[str]:
     settings = load_settings()
     dead = remove_dead(settings.scratch_root)
     yield f"Folders of killed runs removed: {dead}."
+    sources, size = clean_sources(settings.scratch_root, 0 if everything else settings.farm.source_bytes)
+    yield f"Fetched sources removed: {sources} ({size} bytes)."
     kept = prune(
         open_store(store),
         max_bytes=settings.cache.max_bytes,

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from blocks.stores import MediaStore
 from flows.threads import chunk_threads
-from sakuga.errors import CancelledError, FarmError
+from sakuga.errors import CancelledError, FarmError, StoreAwayError
 from sakuga.settings import load_settings
+from tasks.answering import await_server
 from tasks.channel import Channel, open_channel
 from tasks.chunk import enhance_chunk, find_some
 from tasks.gather import gather_into
@@ -90,8 +91,11 @@ def enhance_chunks(
                     raise
             stop = watchdog.stop
             report = work.report(stop.end if stop else None)
-            # a run that was told to stop is killed when it takes too long
-            leave_report(media, job, report, patience=IN_A_HURRY if stop else load_settings().farm.patience)
+            # a run that was told to stop is killed when it takes long; a store that is away was waited for
+            hurry = stop or isinstance(work.error, StoreAwayError)
+            patience = IN_A_HURRY if hurry else load_settings().farm.patience
+            leave_report(media, job, report, patience)
+            await_server(patience, lambda: watchdog.stop is not None)
     return _outcome(work, report, stop.reason if stop else "The run was told to stop.")
 
 
@@ -131,9 +135,9 @@ def _outcome(work: Unit, report: UnitReport, reason: str) -> UnitReport | State[
         return report
     left = len(set(work.chunks) - work.done)
     if report.end in ("cancelled", "orphaned"):
-        return Cancelled(message=f"{reason} {left} chunks are left.")
+        return Cancelled(message=f"{reason} Chunks that are left: {left}.")
     errors = [error for error in work.gathered.failed.values() if not isinstance(error, CancelledError)]
     error = errors[0] if errors else work.error
     if error is None or isinstance(error, CancelledError):
-        raise FarmError(f"{reason} {left} chunks are left.") from error
+        raise FarmError(f"{reason} Chunks that are left: {left}.") from error
     raise error

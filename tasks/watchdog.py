@@ -108,7 +108,7 @@ class Watchdog:
 
     def _look(self) -> None:
         """What needs nobody's answer; the only one of the threads that nothing can hold up."""
-        while not self._ended.wait(self._pace.tick):
+        while not self._ended.is_set():
             now = time.monotonic()
             if self._pace.own_process and os.getppid() != self._parent:
                 _mute()
@@ -120,6 +120,7 @@ class Watchdog:
             if self.stop:
                 self._insist()
                 return
+            self._ended.wait(self._pace.tick)
 
     def _insist(self) -> None:
         """End a process that does not stop by itself: it may wait for a store, or hang in a driver."""

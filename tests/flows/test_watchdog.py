@@ -134,6 +134,7 @@ def test_a_unit_stops_at_its_deadline(store: LocalFolderStore) -> None:
         assert watchdog.stop.end == "deadline"
 
 
+@pytest.mark.slow
 def test_a_unit_lives_as_long_as_its_jobs_lease_is_renewed(store: LocalFolderStore) -> None:
     job, seconds = str(uuid4()), 1.5
     with _no_server(), _watched(store, job, lease_seconds=seconds) as (channel, watchdog):
@@ -149,6 +150,7 @@ def test_a_unit_lives_as_long_as_its_jobs_lease_is_renewed(store: LocalFolderSto
         assert watchdog.stop.end == "orphaned"
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_waited_for_as_long_as_a_lease_holds(
     store: LocalFolderStore, tmp_path: Path
 ) -> None:
