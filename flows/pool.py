@@ -163,7 +163,7 @@ class Dispatch:
         if not self._units:
             return
         self._logger.warning(
-            "%d runs on the work pool are told to stop (%s); finished chunks are kept",
+            "Runs on the work pool that are told to stop: %d (%s); finished chunks are kept",
             len(self._units),
             type(error).__name__,
         )
@@ -267,14 +267,14 @@ class Dispatch:
         worker = report.worker if report else unit.worker or "unknown"
         for chunk in unit.left:
             self._table.set(chunk, state="waiting")
+        for chunk, failure in blame(unit, report, state).items():
+            self._note_failure(chunk, failure, worker)
         self._logger.warning(
             "%s on the worker %s: not made, as the run is %s; given out again",
             unit_name(self._job.source.name, unit.left),
             worker,
             state.name if state else "not on the server any more",
         )
-        for chunk, failure in blame(unit, report, state).items():
-            self._note_failure(chunk, failure, worker)
 
     def _note_failure(self, chunk: int, failure: Failure, worker: str) -> None:
         workers = self._failed.setdefault(chunk, [])
