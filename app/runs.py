@@ -204,63 +204,63 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """The start command: its own parameters, and one for each field of the spec."""
-    from app.options import spec_parameters
-
-    own: dict[str, tuple[Any, Any, Any]] = {
-        "sources": (
+OWN: dict[str, tuple[Any, Any]] = {
+    "sources": (
+        Annotated[
             list[str],
             typer.Argument(help="Video files, as the machine sees them that runs this.", metavar="SOURCE..."),
-            inspect.Parameter.empty,
-        ),
-        "output": (str | None, typer.Option("-o", "--output", help="File or folder for the results."), None),
-        "overwrite": (bool, typer.Option("--overwrite", help="Replace results that are there."), False),
-        "store": (
-            str | None,
-            typer.Option("--store", help="A media store block of Prefect, as type/name."),
-            None,
-        ),
-        "enhance_preset": (
+        ],
+        inspect.Parameter.empty,
+    ),
+    "output": (
+        Annotated[str | None, typer.Option("-o", "--output", help="File or folder for the results.")],
+        None,
+    ),
+    "overwrite": (
+        Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")],
+        False,
+    ),
+    "store": (
+        Annotated[str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")],
+        None,
+    ),
+    "enhance_preset": (
+        Annotated[
             str | None,
             typer.Option("--enhance-preset", help="A preset block of Prefect; flags given here win over it."),
-            None,
-        ),
-        "dispatch": (
+        ],
+        None,
+    ),
+    "dispatch": (
+        Annotated[
             str | None,
             typer.Option(
                 "--dispatch",
                 help="`pool`: chunks are made by the workers of a pool; `local`: by the machine itself.",
                 metavar="local|pool",
             ),
-            None,
-        ),
-        "deployment": (
-            str,
-            typer.Option("--deployment", help="What is started, as flow/name."),
-            "enhance/enhance-video",
-        ),
-        "followed": (bool, typer.Option("--follow", help="Watch the run until it ends."), False),
-        "as_json": (bool, typer.Option("--json", help="Print everything as JSON."), False),
-        "verbose": (
-            bool,
-            typer.Option(
-                "-v",
-                "--verbose",
-                help="With --follow: also show tracebacks, and what the makers of chunks say.",
-            ),
-            False,
-        ),
-        "server": (ServerUrl, None, None),
-    }
+        ],
+        None,
+    ),
+    "deployment": (
+        Annotated[str, typer.Option("--deployment", help="What is started, as flow/name.")],
+        "enhance/enhance-video",
+    ),
+    "followed": (Annotated[bool, typer.Option("--follow", help="Watch the run until it ends.")], False),
+    "as_json": (Json, False),
+    "verbose": (Verbose, False),
+    "server": (ServerUrl, None),
+}
+"""Parameters of `start` beside those of the spec, each with its default."""
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """The start command: its own parameters, and one for each field of the spec."""
+    from app.options import spec_parameters
+
     parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=kind if option is None else Annotated[kind, option],
-        )
-        for name, (kind, option, default) in own.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in OWN.items()
     ]
     parameters += spec_parameters()
 
