@@ -28,15 +28,15 @@ def store(prefect_server: None) -> Iterator[S3Store]:
     server.start()
     host, port = server.get_host_and_port()
     store = S3Store(
-        bucket="watched",
+        # the buckets of all these servers are one, and blocks are kept in memory for a while
+        bucket=f"watched-{port}",
         endpoint_url=f"http://{host}:{port}",
         region="us-east-1",
         access_key=SecretStr("key"),
         secret_key=SecretStr("secret"),
     )
-    store._client.create_bucket(Bucket="watched")
-    # a name of its own, as blocks are kept in memory for a while
-    store.save(f"watched-{port}")
+    store._client.create_bucket(Bucket=store.bucket)
+    store.save(store.bucket)
     yield store
     server.stop()
 
