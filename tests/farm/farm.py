@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from tests.farm.proxy import Proxy
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+TEND_SECONDS = 2.0
 WRITING = timedelta(seconds=10)
 """Parts of files that are younger may be in writing."""
 PARENTS = 4
@@ -74,6 +76,10 @@ class Farm:
         self._s3_port = free_port()
         self.storage = Proxy(self._s3_port)
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
+        self._ended = threading.Event()
+        self._tender = threading.Thread(target=self._tend, daemon=True)
+        self.died: list[str] = []
+        """Workers that ended by themselves, and were started again as a service manager does it."""
         for place in (self.store, self.results, folder / "logs"):
             place.mkdir(parents=True)
 
@@ -82,6 +88,7 @@ class Farm:
             self.network.__enter__()
             self.storage.__enter__()
             self.start_server()
+            self._tender.start()
             self.client = SyncPrefectClient(api=self.url, httpx_settings={"timeout": 30})
             with temporary_settings({PREFECT_API_URL: self.url}):
                 deploy(self.client, self.environment("admin"))
@@ -92,6 +99,7 @@ class Farm:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         kill(marked(self.mark))
         for program in self._programs.values():
             program.wait()
@@ -165,6 +173,13 @@ class Farm:
         argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         argv += ["--pool", machine.split("-")[0], "--name", machine, "--limit", str(limit)]
         self._start(machine, argv, self.environment(machine) | variables)
+
+    def _tend(self) -> None:
+        while not self._ended.wait(TEND_SECONDS):
+            for name in [name for name in list(self._programs) if "-" in name and not self.runs(name)]:
+                if self._programs.pop(name, None) and not self._ended.is_set():
+                    self.died.append(name)
+                    self.start_worker(name, limit=PARENTS if name.startswith("cpu") else 1)
 
     def all_up(self, *machines: str) -> None:
         """Everything is as it was at the beginning, whatever has been done to it."""
