@@ -9,8 +9,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from blocks.stores import MediaStore
 from sakuga.media.info import Frozen
-from sakuga.settings import load_settings
+from sakuga.settings import Settings, load_settings
 from tasks.cache import prune
 from tasks.job import open_store
 from tasks.leftovers import chunks_of_living, job_folders, remove_ended
@@ -89,24 +90,27 @@ def cleanup(
         FarmError: Prefect's server does not answer.
     """
     settings = load_settings()
-    opened = open_store(store)
     age = settings.cache.max_age_days if max_age_days is None else max_age_days
     size = settings.cache.max_bytes if max_gigabytes is None else round(max_gigabytes * 1e9)
+    cleaned = _clean(open_store(store), settings, timedelta(days=age), size)
+    text = cleaned.to_markdown(store or "the store of this machine")
+    create_markdown_artifact(text, key="cleanup", description="What the clean-up removed.")
+    get_run_logger().info("%s", text)
+    return cleaned
+
+
+def _clean(store: MediaStore, settings: Settings, max_age: timedelta, max_bytes: int) -> Cleaned:
     safe = datetime.now(UTC) - SAFE_AGE
     dead = remove_dead(settings.scratch_root)
     sources, source_bytes = clean_sources(settings.scratch_root, settings.farm.source_bytes)
     with run_folder(settings.scratch_root) as scratch:
-        jobs = job_folders(opened)
-        living = chunks_of_living(opened, jobs, scratch)
-    parts = sum(opened.sweep(folder, older_than=safe) for folder in (JOBS, "results"))
-    ended, ended_bytes = remove_ended(opened, jobs, safe)
-    pruned = prune(
-        opened,
-        max_bytes=size,
-        max_age=timedelta(days=age),
-        in_use=living | keys_in_use(settings.scratch_root),
-    )
-    cleaned = Cleaned(
+        jobs = job_folders(store)
+        living = chunks_of_living(store, jobs, scratch)
+    parts = sum(store.sweep(folder, older_than=safe) for folder in (JOBS, "results"))
+    ended, ended_bytes = remove_ended(store, jobs, safe)
+    in_use = living | keys_in_use(settings.scratch_root)
+    pruned = prune(store, max_bytes=max_bytes, max_age=max_age, in_use=in_use)
+    return Cleaned(
         chunks=pruned.removed,
         chunk_bytes=pruned.removed_bytes,
         kept_chunks=pruned.left,
@@ -119,10 +123,6 @@ def cleanup(
         source_bytes=source_bytes,
         parts=parts,
     )
-    text = cleaned.to_markdown(store or "the store of this machine")
-    create_markdown_artifact(text, key="cleanup", description="What the clean-up removed.")
-    get_run_logger().info("%s", text)
-    return cleaned
 
 
 def _megabytes(size: int | None) -> str:
