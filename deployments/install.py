@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from blocks import register_blocks
 from deployments.automations import install_automations
 from deployments.pools import install_pools
+from deployments.schedules import keep_schedules, schedules_of
 from sakuga.errors import FarmError
 
 PREFECT_FILE = Path(__file__).parent.parent / "prefect.yaml"
@@ -81,14 +82,20 @@ async def install() -> Installed:
         try:
             pools = await install_pools(client)
             slugs = await asyncio.to_thread(register_blocks)
+            before = schedules_of(await _deployments(client))
             _deploy()
-            deployments = [one for one in await client.read_deployments(limit=200) if TAG in one.tags]
+            deployments = await _deployments(client)
+            await keep_schedules(client, before, schedules_of(deployments))
             await _refuse_unknown_parameters(client, deployments)
             automations = await install_automations(client)
         except httpx.HTTPError as error:
             raise FarmError(f"Prefect's server {client.api_url} refused: {error}") from error
     names = sorted(deployment.name for deployment in deployments)
     return Installed(pools=pools, blocks=slugs, deployments=names, automations=automations)
+
+
+async def _deployments(client: PrefectClient) -> list[DeploymentResponse]:
+    return [one for one in await client.read_deployments(limit=200) if TAG in one.tags]
 
 
 async def _refuse_unknown_parameters(client: PrefectClient, deployments: list[DeploymentResponse]) -> None:
