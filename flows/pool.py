@@ -302,18 +302,19 @@ class Dispatch:
         busy = sum(not self._ends_soon(unit) for unit in self._units)
         waiting = sum(unit.waits for unit in self._units)
         free = min(self._pool.slots - busy, self._pool.slots - waiting)
+        sharing = max(1, self._pool.slots)
         while missing and free > 0:
             unit = next_unit(
                 missing,
                 self._frames,
                 workers=max(1, self._pool.slots),
-                free=free,
+                sharing=sharing,
                 speeds=self._speeds,
                 unit_seconds=self._farm.unit_seconds,
             )
             self._start(unit)
             missing = missing[len(unit) :]
-            free -= 1
+            free, sharing = free - 1, max(1, sharing - 1)
 
     def _ends_soon(self, unit: InFlight) -> bool:
         left = self._seconds(unit.left, unit.worker)

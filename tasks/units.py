@@ -8,8 +8,11 @@ different speed end at about the same time. Nothing here talks to anybody.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SHORTEST = 30.0
+SHORT = 30.0
 """Seconds of work that are worth a run of their own, which takes some seconds to start."""
+
+SHORTEST = 10.0
+"""The same at the very end, when other workers have nothing to do: about what a run takes to start."""
 
 SHARES = 2
 """Units that the rest is cut into for each of several workers: more even out speeds, fewer start less."""
@@ -52,7 +55,7 @@ def next_unit(
     frames: Mapping[int, int],
     *,
     workers: int,
-    free: int,
+    sharing: int,
     speeds: Speeds,
     unit_seconds: float,
 ) -> list[int]:
@@ -61,8 +64,8 @@ def next_unit(
     Args:
         missing: numbers of chunks that nobody works on, in order.
         frames: how many frames each has.
-        workers: workers that share the rest, at least 1.
-        free: how many of them have nothing to do, at least 1.
+        workers: workers of the job, at least 1.
+        sharing: how many of them the rest is for, at least 1: all but those that were given a unit just now.
         speeds: how fast they are; before anything is known a unit is one chunk.
         unit_seconds: seconds of work in a unit at most, unless a single chunk is longer.
 
@@ -73,7 +76,7 @@ def next_unit(
     if rate is None:
         return list(missing[:1])
     left = sum(frames[chunk] for chunk in missing) / rate
-    wanted = min(unit_seconds, _share(left, workers, free, speeds.evenness, unit_seconds)) * rate
+    wanted = min(unit_seconds, _share(left, workers, sharing, speeds.evenness, unit_seconds)) * rate
     unit: list[int] = []
     held = 0
     for chunk in missing:
@@ -85,9 +88,9 @@ def next_unit(
     return unit
 
 
-def _share(left: float, workers: int, free: int, evenness: float, unit_seconds: float) -> float:
+def _share(left: float, workers: int, sharing: int, evenness: float, unit_seconds: float) -> float:
     """Seconds of work for the next unit, of `left` seconds."""
     if workers == 1:
         # equal parts: nobody waits for the last one
         return left / max(1, -(-left // unit_seconds))
-    return max(left * evenness / (SHARES * workers), min(SHORTEST, left / min(free, workers)))
+    return max(left * evenness / (SHARES * workers), min(SHORT, max(SHORTEST, left / sharing)))

@@ -23,7 +23,9 @@ def hand_out_all(frames: dict[int, int], missing: list[int], workers: int, known
     """All units as they come when one worker at a time has nothing to do."""
     units, left = [], list(missing)
     while left:
-        unit = next_unit(left, frames, workers=workers, free=1, speeds=known, unit_seconds=UNIT_SECONDS)
+        unit = next_unit(
+            left, frames, workers=workers, sharing=workers, speeds=known, unit_seconds=UNIT_SECONDS
+        )
         units.append(unit)
         left = left[len(unit) :]
     return units
@@ -45,10 +47,10 @@ def test_every_missing_chunk_is_in_exactly_one_unit_in_order(
 
 @given(chunks, st.integers(1, 20), st.integers(1, 20), rates.filter(lambda known: known.mean is not None))
 def test_a_unit_is_never_longer_than_allowed_unless_one_chunk_is(
-    frames: dict[int, int], workers: int, free: int, known: Speeds
+    frames: dict[int, int], workers: int, sharing: int, known: Speeds
 ) -> None:
     unit = next_unit(
-        sorted(frames), frames, workers=workers, free=free, speeds=known, unit_seconds=UNIT_SECONDS
+        sorted(frames), frames, workers=workers, sharing=sharing, speeds=known, unit_seconds=UNIT_SECONDS
     )
     rate = known.mean
     assert rate
@@ -61,7 +63,7 @@ def test_nothing_but_one_chunk_is_given_out_before_anything_was_measured(
     frames: dict[int, int], workers: int
 ) -> None:
     unit = next_unit(
-        sorted(frames), frames, workers=workers, free=workers, speeds=Speeds(), unit_seconds=UNIT_SECONDS
+        sorted(frames), frames, workers=workers, sharing=workers, speeds=Speeds(), unit_seconds=UNIT_SECONDS
     )
     assert unit == [0]
 
@@ -94,9 +96,9 @@ def test_short_units_are_given_out_only_when_little_is_left(count: int, workers:
 def test_idle_workers_share_the_last_chunks_evenly() -> None:
     frames = dict.fromkeys(range(8), 100)
     left, units = list(frames), []
-    for free in (4, 3, 2, 1):
+    for sharing in (4, 3, 2, 1):
         unit = next_unit(
-            left, frames, workers=4, free=free, speeds=speeds(*[20.0] * 4), unit_seconds=UNIT_SECONDS
+            left, frames, workers=4, sharing=sharing, speeds=speeds(*[20.0] * 4), unit_seconds=UNIT_SECONDS
         )
         units.append(unit)
         left = left[len(unit) :]
@@ -106,7 +108,7 @@ def test_idle_workers_share_the_last_chunks_evenly() -> None:
 def test_a_slow_worker_makes_the_units_of_all_smaller() -> None:
     frames = dict.fromkeys(range(1000), 100)
     sizes = [
-        len(next_unit(list(frames), frames, workers=4, free=1, speeds=known, unit_seconds=10**6))
+        len(next_unit(list(frames), frames, workers=4, sharing=4, speeds=known, unit_seconds=10**6))
         for known in (speeds(40, 40, 40, 40), speeds(51, 51, 51, 7))
     ]
     assert sizes[1] < sizes[0] / 4
