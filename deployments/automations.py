@@ -12,8 +12,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
-SILENCE = timedelta(seconds=90)
-"""After this long without a heartbeat a run counts as dead: three of its heartbeats."""
+from sakuga.settings import load_settings
 
 CRASH_SILENT = "sakuga-crash-silent-runs"
 NOTIFY = "sakuga-notify"
@@ -26,10 +25,15 @@ MESSAGE = (
 
 
 def crash_silent_runs() -> AutomationCore:
-    """Marks a run of this farm as crashed when its heartbeats stop: its machine, or its process, is gone."""
+    """Marks a run of this farm as crashed when its heartbeats stop: its machine, or its process, is gone.
+
+    Heartbeats come every 30 s. The server judges as soon as it is back from an absence, so the silence that it
+    bears has to be longer than the absences that runs wait out.
+    """
+    silence = timedelta(seconds=load_settings().farm.silence)
     return AutomationCore(
         name=CRASH_SILENT,
-        description=f"Crashes a run of Sakuga that has sent no heartbeat for {SILENCE.seconds} s.",
+        description=f"Crashes a run of Sakuga that has sent no heartbeat for {silence.seconds} s.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after={"prefect.flow-run.heartbeat"},
@@ -40,12 +44,12 @@ def crash_silent_runs() -> AutomationCore:
             ),
             for_each={"prefect.resource.id"},
             threshold=1,
-            within=SILENCE,
+            within=silence,
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"No heartbeat for {SILENCE.seconds} s: its worker or its machine is gone.",
+                message=f"No heartbeat for {silence.seconds} s: its worker or its machine is gone.",
             )
         ],
     )

@@ -60,6 +60,11 @@ class Farm(BaseModel):
     patience: float = Field(
         180, ge=0, description="Seconds that a store or a server that does not answer is waited for."
     )
+    silence: float = Field(
+        240,
+        ge=90,
+        description="Seconds without a heartbeat after which a run counts as gone; more than `patience` + 30.",
+    )
     tries: int = Field(4, ge=1, description="Workers that may fail at a chunk before its job fails.")
     source_bytes: int = Field(
         100 * 10**9, ge=0, description="Size of the sources that a worker keeps fetched, in bytes."

@@ -15,11 +15,13 @@ def _fraction(value: Any) -> Any:  # noqa: ANN401 - a pydantic validator takes a
         raise ValueError("the denominator of a fraction must not be zero") from error
 
 
+_PATTERN = r"^\s*-?[0-9]{1,18}(/[0-9]{1,18}|\.[0-9]{1,18})?\s*$"
+
 Rational = Annotated[
     Fraction,
     BeforeValidator(_fraction),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["24000/1001"]}),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["24000/1001"]}),
 ]
 """An exact number, written as `n/d` in JSON. Times are in seconds, rates in frames per second."""
 
