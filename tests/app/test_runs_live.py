@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from tests.farm.processes import start, wait_for
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect"]
-PORT = 4393
 SECRET = "user:a password"
 UP_WITHIN = 120
 DEPLOY = """
@@ -37,12 +37,13 @@ class Site:
     """A server that wants a password, and a worker."""
 
     folder: Path
+    port: int
     environment: dict[str, str]
     server: subprocess.Popen[bytes] | None = None
 
     def up(self) -> None:
         """Start the server."""
-        arguments = [*PREFECT, "server", "start", "--port", str(PORT)]
+        arguments = [*PREFECT, "server", "start", "--port", str(self.port)]
         self.server = start(arguments, self.environment, self.folder / "server.log")
         wait_for(self.answers, UP_WITHIN, "a server", (self.folder / "server.log").read_text)
 
@@ -73,17 +74,19 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     environment = {
         **os.environ,
         "PREFECT_HOME": str(folder / "prefect"),
         "SAKUGA_HOME": str(folder / "sakuga"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api",
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_API_AUTH_STRING": SECRET,
         "PREFECT_SERVER_API_AUTH_STRING": SECRET,
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
-    made = Site(folder, environment)
+    made = Site(folder, port, environment)
     made.up()
     worker = None
     try:
