@@ -27,8 +27,8 @@ MESSAGE = (
 def crash_silent_runs() -> AutomationCore:
     """Marks a run of this farm as crashed when its heartbeats stop: its machine, or its process, is gone.
 
-    Heartbeats come every 30 s. The server judges as soon as it is back from an absence, so the silence that it
-    bears has to be longer than the absences that runs wait out.
+    Heartbeats come every 30 s. The server judges as soon as it is back from an absence, so the silence
+    that it bears has to be longer than the absences that runs wait out.
     """
     silence = timedelta(seconds=load_settings().farm.silence)
     return AutomationCore(

@@ -63,7 +63,7 @@ class Farm(BaseModel):
     silence: float = Field(
         240,
         ge=90,
-        description="Seconds without a heartbeat after which a run counts as gone; more than `patience` + 30.",
+        description="Seconds without a heartbeat after which a run is gone; more than `patience` + 30.",
     )
     tries: int = Field(4, ge=1, description="Workers that may fail at a chunk before its job fails.")
     source_bytes: int = Field(
