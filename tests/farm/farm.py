@@ -243,9 +243,10 @@ class Farm:
         found = [process for name in names if "-" in name for process in self.processes(name)]
         return [process for process in found if process.pid not in workers]
 
-    def in_work(self, machine: str) -> list[Path]:
-        """Chunks that a machine is writing now."""
-        return list((self.folder / "machines" / machine).glob("sakuga/scratch/**/chunk-*.mp4"))
+    def in_work(self, machine: str) -> bool:
+        """Whether a machine makes chunks now: its network lives from the first chunk of a run to the last."""
+        runs = (self.folder / "machines" / machine).glob("sakuga/scratch/run-*/chunk-keys.json")
+        return any(runs) and bool(self.helpers(machine))
 
     def helpers(self, machine: str) -> list[psutil.Process]:
         """Processes that run the network."""
