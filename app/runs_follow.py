@@ -168,14 +168,17 @@ def follow(server: Server, run: Run, *, as_json: bool, verbose: bool, patience: 
 def _watch(server: Server, run: Run, shown: "Screen | Lines", verbose: bool) -> Run:
     """Show all that happens until the run has ended and its log has arrived."""
     log, state, units = Log(logging.INFO, verbose=verbose), "", dict[str, str]()
-    # what has ended before it was found has said all that it will say
-    read, until = log.last, 0.0 if run.over else float("inf")
+    read, until = log.last, float("inf")
     while True:
         run = read_run(server, run.id)
         if verbose:
             units = {unit.id: unit.name for unit in units_of(server, run.id)}
-        for line in read(server, [run.id, *units]):
+        lines = read(server, [run.id, *units])
+        for line in lines:
             shown.line(line, units.get(line.run, ""))
+        if run.over and lines and not state:
+            # what had ended before it was looked at has said all that it will say
+            until = 0.0
         read = log.more
         if run.state != state:
             state = run.state
