@@ -13,6 +13,7 @@ from blocks.stores import MediaStore
 from sakuga.media.info import Frozen
 from sakuga.settings import Settings, load_settings
 from tasks.cache import prune
+from tasks.failure import said_plainly
 from tasks.job import open_store
 from tasks.leftovers import chunks_of_living, job_folders, remove_ended
 from tasks.scratch import keys_in_use, remove_dead, run_folder
@@ -63,6 +64,7 @@ def _run_name() -> str:
 
 
 @flow(name="cleanup", flow_run_name=_run_name, persist_result=False)
+@said_plainly
 def cleanup(
     store: Annotated[str | None, Field(title="Store", json_schema_extra={"position": 0})] = None,
     max_age_days: Annotated[

@@ -23,6 +23,7 @@ from tasks.cache import ChunkRecord
 from tasks.channel import open_channel
 from tasks.destination import Destination, choose_destination
 from tasks.events import video_enhanced, video_failed
+from tasks.failure import said_plainly
 from tasks.finish import assemble_result, check_job, export_pngs, make_pictures
 from tasks.job import Job, prepare_store
 from tasks.model import fetch_model
@@ -62,6 +63,7 @@ def _run_name() -> str:
     task_runner=chunk_threads(),
     persist_result=False,
 )
+@said_plainly
 def enhance(
     source: str | MediaRef,
     spec: EnhanceSpec = EnhanceSpec(),  # noqa: B008 - immutable, and the UI shows its fields

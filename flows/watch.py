@@ -11,6 +11,7 @@ from blocks.preset import EnhancePreset, with_preset
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError
 from sakuga.media.info import Frozen
+from tasks.failure import said_plainly
 from tasks.ledger import Ledger
 from tasks.places import Place
 from tasks.probing import VIDEO_SUFFIXES
@@ -74,6 +75,7 @@ def _run_name() -> str:
 
 
 @flow(name="watch-folder", flow_run_name=_run_name, persist_result=False)
+@said_plainly
 def watch_folder(
     folder: Annotated[str, Field(title="Folder", json_schema_extra={"position": 0})],
     store: Annotated[str | None, Field(title="Store", json_schema_extra={"position": 1})] = None,

@@ -3,6 +3,7 @@ import os
 import time
 import zipfile
 from datetime import timedelta
+from inspect import unwrap
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,7 +37,7 @@ def store(sakuga_home: Path) -> Path:
 def _clean(**given: float) -> Cleaned:
     """A clean-up without a run of its own, which would take most of the time."""
     with disable_run_logger():
-        return cleanup.fn(**given)  # type: ignore[arg-type]
+        return unwrap(cleanup.fn)(**given)  # type: ignore[no-any-return]
 
 
 def _age(path: Path, age: timedelta) -> None:

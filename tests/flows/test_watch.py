@@ -2,6 +2,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,9 @@ def _put(clips: Path, number: int, target: Path) -> Path:
 def _scan(folder: Path, options: WatchOptions = NOW, **more: str) -> Scan:
     """One scan without a run of its own, which would take most of the time."""
     with disable_run_logger():
-        return watch_folder.fn(str(folder), spec=SPEC, options=options, **more)  # type: ignore[arg-type]
+        return unwrap(watch_folder.fn)(  # type: ignore[no-any-return]
+            str(folder), spec=SPEC, options=options, **more
+        )
 
 
 def _runs(folder: Path) -> list[FlowRun]:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def _block(store: S3Store) -> str:
 
 def _scan(store: S3Store, prefix: str) -> Scan:
     with disable_run_logger():
-        return watch_folder.fn(prefix, store=_block(store), options=OPTIONS)
+        return unwrap(watch_folder.fn)(prefix, store=_block(store), options=OPTIONS)  # type: ignore[no-any-return]
 
 
 def test_videos_under_a_prefix_are_started_once_as_references(
