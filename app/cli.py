@@ -68,7 +68,7 @@ def _enhance(
     try:
         settings = load_settings()
         spec = read_spec(fields, Path(output or "").suffix)
-        check_options(spec, settings)
+        check_options(spec, settings, on_pool=dispatch == "pool")
         check_dispatch(dispatch)
         items = find_inputs(inputs, recursive=recursive)
         check_single_output(items, output)

@@ -12,7 +12,7 @@ from sakuga.errors import OptionError, SakugaError
 from sakuga.media.codecs import require_encoder
 from sakuga.media.ffmpeg import ffmpeg_path
 from sakuga.models.between import check_rife
-from sakuga.models.registry import check_checkpoint, check_model
+from sakuga.models.registry import check_checkpoint, check_model, model_digest
 from sakuga.models.weights import check_source
 from sakuga.quality.report import JobReport
 from sakuga.settings import Settings
@@ -54,14 +54,23 @@ def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
             yield path
 
 
-def check_options(spec: EnhanceSpec, settings: Settings) -> None:
+def check_options(spec: EnhanceSpec, settings: Settings, *, on_pool: bool = False) -> None:
     """Refuse what this machine cannot do, whatever the source.
+
+    Args:
+        spec: what is asked for.
+        settings: of this machine.
+        on_pool: other machines run the model and the encoder, so only what is wrong everywhere is refused.
 
     Raises:
         OptionError: there is no such model.
         MissingToolError: ffmpeg, the encoder, or what the model needs is not here.
         WeightsError: a checkpoint is not what it should be.
     """
+    if on_pool:
+        model_digest(spec.model_choice())
+        ffmpeg_path(settings)
+        return
     check_model(spec.model_choice())
     check_checkpoint(spec.model_choice())
     if spec.interpolation == "rife":
@@ -83,9 +92,18 @@ def check_dispatch(dispatch: str | None) -> None:
 
 
 def check_item(
-    item: Item, spec: EnhanceSpec, settings: Settings, output: str | None, store: str | None, overwrite: bool
+    item: Item,
+    spec: EnhanceSpec,
+    settings: Settings,
+    output: str | None,
+    store: str | None,
+    overwrite: bool,
+    *,
+    on_pool: bool = False,
 ) -> tuple[Destination, JobReport | None]:
     """Refuse a source that cannot be enhanced, from its packets alone, and say where its result goes.
+
+    With `on_pool` it is for other machines to have the weights.
 
     Returns:
         Where the result goes, and the report of the result that the same job has left there, if it has.
@@ -103,7 +121,7 @@ def check_item(
         if report := finished_before(place, item.path, spec):
             return place, report
         choose_destination(item.path, name, container, where, in_store=in_store, overwrite=False)
-    for card in spec.downloads():
+    for card in () if on_pool else spec.downloads():
         check_source(card, settings)
     return place, None
 

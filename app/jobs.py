@@ -148,7 +148,13 @@ class Runner:
     def _check(self, item: Item) -> bool:
         """Refuse what cannot be done; False where the same job has been done already."""
         place, report = check_item(
-            item, self._spec, self._settings, self._output, self._store, self._overwrite
+            item,
+            self._spec,
+            self._settings,
+            self._output,
+            self._store,
+            self._overwrite,
+            on_pool=self._dispatch == "pool",
         )
         if place.folder and (place.folder, place.name) in self._taken:
             raise OptionError(

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -201,6 +202,20 @@ class S3Store(MediaStore):
     def location(self, key: str) -> str:
         """Where a key is, as an `s3://` address."""
         return f"s3://{self.bucket}/{self._name(key)}"
+
+    def key_of(self, address: str) -> str | None:
+        """The key of an `s3://` address in this bucket and below its prefix; see `MediaStore.key_of`."""
+        top = f"s3://{self.bucket}/"
+        below = f"{top}{self.prefix.strip('/')}/" if self.prefix.strip("/") else top
+        return address.removeprefix(below) if address.startswith(below) else None
+
+    def known(self, key: str) -> MediaRef | None:
+        """The reference to a file that this class has uploaded; see `MediaStore.known`."""
+        head = self._head(key)
+        digest = head["Metadata"].get("sha256", "") if head else ""
+        if head is None or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            return None
+        return MediaRef(uri=key, sha256=digest, size=head["ContentLength"])
 
     def _name(self, key: str) -> str:
         folder = self.prefix.strip("/")

@@ -101,6 +101,19 @@ class MediaStore(Block):
     def location(self, key: str) -> str:
         """Where a key is, for people: a path or an address."""
 
+    def key_of(self, address: str) -> str | None:
+        """The key that an address such as `s3://bucket/key` means here, None when it is of another place."""
+        del address
+        return None
+
+    def known(self, key: str) -> MediaRef | None:
+        """The reference to a stored file where its digest is on record, None where only reading it can tell.
+
+        What is on record is not proved; `fetch` does that.
+        """
+        del key
+        return None
+
     def prepare(self) -> None:
         """Make what the store needs to exist, once, before the first file: for a folder, the folder itself.
 
@@ -138,22 +151,35 @@ class MediaStore(Block):
         Raises:
             StoreError: what arrived is not what the reference says.
         """
-        check_key(ref.uri)
+        self._copy(ref.uri, target, ref)
+        return target
+
+    def download(self, key: str, target: Path) -> MediaRef:
+        """Copy a stored file to a local path, whole or not at all, and return the reference to what arrived.
+
+        Raises:
+            StoreError: there is no such file.
+        """
+        return self._copy(key, target, None)
+
+    def _copy(self, key: str, target: Path, expected: MediaRef | None) -> MediaRef:
+        check_key(key)
         part = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
         try:
             with local_errors(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-            self._copy_to(ref.uri, part)
-            if file_digest(part) != (ref.sha256, ref.size):
+            self._copy_to(key, part)
+            sha256, size = file_digest(part)
+            if expected and (sha256, size) != (expected.sha256, expected.size):
                 raise StoreError(
-                    f"{self.location(ref.uri)} is not the file it should be; store it again and retry."
+                    f"{self.location(key)} is not the file it should be; store it again and retry."
                 )
             with local_errors(target):
                 part.replace(target)
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        return target
+        return MediaRef(uri=key, sha256=sha256, size=size)
 
 
 class LocalFolderStore(MediaStore):

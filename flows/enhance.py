@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -32,7 +31,7 @@ from tasks.planning import plan_job
 from tasks.publish import publish
 from tasks.report import job_report
 from tasks.scratch import run_folder
-from tasks.source import fetch_source
+from tasks.source import Named, fetch_source, find_source
 from tasks.stopwatch import Stopwatch
 
 
@@ -76,7 +75,8 @@ def enhance(
     """Make a video larger and cleaner, exactly as long as it was.
 
     Args:
-        source: A video file of the machine that runs this, or a reference to one in the store.
+        source: A video file of the machine that runs this; or one in the store, by its key, its
+            `s3://bucket/key` address, or a reference.
         spec: What the result is to be.
         output: File or folder for the result; empty is beside the source, or in the store if one is named.
         store: A media store block, as `type/name`; empty uses the folder of this machine.
@@ -97,16 +97,18 @@ def enhance(
     with _told(source, clock) as told:
         spec, output, store = _with_preset(preset, spec, output, store)
         with open_channel(), run_folder(load_settings().scratch_root) as folder, ExitStack() as ending:
-            destination = _destination(source, spec, output, store, overwrite)
+            named = find_source(source, store)
+            destination = _destination(named, spec, output, store, overwrite)
             if store or dispatch == "pool":
                 prepare_store(store)
             with clock("read"):
-                local = fetch_source(source, store, folder)
+                local = fetch_source(named, store, folder)
             told.sha256 = local.sha256
             with clock("plan"):
                 job = plan_job(local, spec, store, folder)
-            with clock("model"):
-                fetch_model(spec)
+            if dispatch == "local":
+                with clock("model"):
+                    fetch_model(spec)
             with clock("enhance"):
                 records, cached = make_chunks(job, dispatch, ending)
             told.places, outcome = _finish(job, records, cached, destination, clock, overwrite)
@@ -179,13 +181,11 @@ def _with_preset(
 
 
 def _destination(
-    source: str | MediaRef, spec: EnhanceSpec, output: str | None, store: str | None, overwrite: bool
+    named: Named, spec: EnhanceSpec, output: str | None, store: str | None, overwrite: bool
 ) -> Destination:
     """Where the result goes; refused here when the name is taken, before any work."""
-    local = None if isinstance(source, MediaRef) else Path(source).expanduser().absolute()
-    name = source.uri if isinstance(source, MediaRef) else Path(source).name
     return choose_destination(
-        local, name, spec.container, output, in_store=store is not None, overwrite=overwrite
+        named.path, named.name, spec.container, output, in_store=store is not None, overwrite=overwrite
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.ref import MediaRef
@@ -59,8 +58,8 @@ def _origin(source: object, store: object) -> str:
     place = _place(source)
     folder = PurePosixPath(place).parent.name
     if isinstance(source, str) and "://" in place:
-        return plain(urlsplit(place).netloc or place)
-    if isinstance(source, str):
+        return _short(place.partition("://")[2].partition("/")[0] or place)
+    if isinstance(source, str) and (store is None or place.startswith(("/", "~"))):
         return _short(folder or "/")
     block = str(store).rsplit("/", 1)[-1] if store else "this machine's store"
     return f"{_short(block)}{f'/{_short(folder)}' if folder else ''}"

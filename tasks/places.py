@@ -16,9 +16,9 @@ from sakuga.errors import DiskFullError, OptionError, StoreError
 from sakuga.media.ref import MediaRef, check_key
 from tasks.cache import FOLDER as CHUNKS
 from tasks.destination import MARK
-from tasks.digest import digest_of
 from tasks.job import open_store
 from tasks.shared import JOBS
+from tasks.sources import stored_source
 
 SIDECAR = ".sakuga-error.txt"
 MAX_SIDECAR = 255 - len(SIDECAR)
@@ -120,16 +120,13 @@ class Place:
             StoreError: the store does not give it.
             DiskFullError: there is no room for a copy.
         """
-        if local := self.store.local_path(self.key(name)):
-            yield local, *digest_of(local)
-            return
-        copy = scratch / f"source{Path(name).suffix}"
+        path, ref = stored_source(self.store, self.key(name), scratch, name)
         try:
-            # its digest is not known yet, so there is nothing that a fetch could verify
-            self.store._copy_to(self.key(name), copy)
-            yield copy, *digest_of(copy)
+            yield path, ref.sha256, ref.size
         finally:
-            copy.unlink(missing_ok=True)
+            if path.is_relative_to(scratch):
+                # the machine's cache of sources keeps what was fetched, for the run that follows
+                path.unlink(missing_ok=True)
 
     def _entries(self, found: Listing, recursive: bool) -> Iterator[tuple[str, int, int]]:
         if self.root:

@@ -5,15 +5,16 @@ it stays whole there whatever is removed here, and a file with more than one lin
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from blocks.files import local_errors
 from blocks.stores import MediaStore
@@ -21,6 +22,9 @@ from sakuga.errors import DiskFullError, StoreError, UnreadableMediaError
 from sakuga.media.ref import MediaRef, file_digest
 from sakuga.settings import Settings, load_settings
 from tasks.channel import current_channel
+from tasks.digest import digest_of
+
+T = TypeVar("T")
 
 FOLDER = "sources"
 FETCHED, STORED = ".json", ".store.json"
@@ -79,6 +83,30 @@ def local_source(store: MediaStore, ref: MediaRef, folder: Path, name: str) -> P
     return target
 
 
+def stored_source(store: MediaStore, key: str, folder: Path, name: str) -> tuple[Path, MediaRef]:
+    """A file of a store whose content is not known yet, as a file of this machine, and the reference to it.
+
+    It is fetched into the machine's cache, where `local_source` finds it under the reference.
+
+    Args:
+        store: where it is.
+        key: which file.
+        folder: the run's own, below the scratch folder; the file in it goes with it.
+        name: what people call the source; its suffix is kept.
+
+    Raises:
+        StoreError: the store does not give it.
+        UnreadableMediaError: it is a file of this machine that cannot be read.
+        DiskFullError: no room is left for it, with everything removed that is not in use.
+        CancelledError: the job was asked to stop.
+    """
+    if path := store.local_path(key):
+        sha256, size = digest_of(path)
+        return path, MediaRef(uri=key, sha256=sha256, size=size)
+    ref = store.known(key) or _fetch_unknown(store, key)
+    return local_source(store, ref, folder, name), ref
+
+
 def clean_sources(root: Path, max_bytes: int) -> tuple[int, int]:
     """Remove fetched sources, the longest unused first, until those that are left fit.
 
@@ -112,20 +140,57 @@ def clean_sources(root: Path, max_bytes: int) -> tuple[int, int]:
 def _fetch(store: MediaStore, ref: MediaRef, cached: Path, settings: Settings) -> None:
     """Fetch a source under its lock; what a killed run left of it goes first."""
     cached.unlink(missing_ok=True)
-    clean_sources(settings.scratch_root, max(0, settings.farm.source_bytes - ref.size))
-    part = cached.with_name(f"{cached.name}{FETCHING}")
+    with _part(cached, ref.size, settings) as part:
+        _with_room(lambda: store.fetch(ref, part), settings)
+        part.replace(cached)
+        _write_note(_note_of(cached), cached, ref.sha256)
+
+
+def _fetch_unknown(store: MediaStore, key: str) -> MediaRef:
+    """Fetch a file into the cache under the digest that it turns out to have."""
+    settings = load_settings()
+    root = settings.scratch_root / FOLDER
+    with local_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    stored = store.stat(key)
+    if stored is None:
+        raise StoreError(f"{store.location(key)!r} is not there any more; store it again and retry.")
+    # until its digest is known, the lock and the folder are those of the place it comes from
+    place = root / hashlib.sha256(store.location(key).encode()).hexdigest()
+    with (
+        _locked(root, place.name),
+        local_errors(place),
+        _part(place, stored.size, settings) as part,
+    ):
+        ref = _with_room(lambda: store.download(key, part), settings)
+        cached = root / ref.sha256
+        with _locked(root, ref.sha256):
+            if not _known(_note_of(cached), cached, ref.sha256):
+                part.replace(cached)
+                _write_note(_note_of(cached), cached, ref.sha256)
+    return ref
+
+
+@contextmanager
+def _part(file: Path, size: int, settings: Settings) -> Iterator[Path]:
+    """Where a file of so many bytes is written before it is whole; nothing of it stays."""
+    clean_sources(settings.scratch_root, max(0, settings.farm.source_bytes - size))
+    part = file.with_name(f"{file.name}{FETCHING}")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        try:
-            store.fetch(ref, part / "source")
-        except DiskFullError:
-            if not clean_sources(settings.scratch_root, 0)[0]:
-                raise
-            store.fetch(ref, part / "source")
-        (part / "source").replace(cached)
-        _write_note(_note_of(cached), cached, ref.sha256)
+        yield part / "source"
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _with_room(fetch: Callable[[], T], settings: Settings) -> T:
+    """Fetch; where the disk is full, once more without the sources that nobody uses."""
+    try:
+        return fetch()
+    except DiskFullError:
+        if not clean_sources(settings.scratch_root, 0)[0]:
+            raise
+        return fetch()
 
 
 def _verify(path: Path, ref: MediaRef, root: Path) -> None:

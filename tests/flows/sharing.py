@@ -11,7 +11,7 @@ from tasks.handover import share_job
 from tasks.job import Job, load_planned
 from tasks.planning import plan_job
 from tasks.shared import SharedJob
-from tasks.source import fetch_source
+from tasks.source import fetch_source, find_source
 from tests.clips import make_clip
 
 SPEC = EnhanceSpec(model="lanczos", chunk_seconds=0.25, preset="ultrafast")
@@ -30,7 +30,7 @@ def planned_and_shared(
     source: str | MediaRef, folder: Path, job_id: str, store: str | None = None, spec: EnhanceSpec = SPEC
 ) -> tuple[Job, SharedJob, list[int]]:
     """Plan and share a job; the numbers of its chunks come last."""
-    job = plan_job(fetch_source(source, store, folder), spec, store, folder)
+    job = plan_job(fetch_source(find_source(source, store), store, folder), spec, store, folder)
     find_chunks(job)
     shared = share_job(job, job_id)
     return job, shared, [chunk.index for chunk in load_planned(folder).plan.chunks]

@@ -31,6 +31,17 @@ REF = MediaRef(uri="media/incoming/clip.mkv", sha256="ab" * 32, size=9)
             {"source": REF.model_dump(), "store": "sakuga-s3-store/farm"},
             "enhance clip.mkv (2x) from farm/incoming",
         ),
+        (
+            {"source": "s3://farm/media/in/clip.mkv", "store": "sakuga-s3-store/one"},
+            "enhance clip.mkv (2x) from farm",
+        ),
+        ({"source": "s3://[", "store": "sakuga-s3-store/one"}, "enhance [ (2x) from ["),
+        (
+            {"source": "media/in/clip.mkv", "store": "sakuga-s3-store/farm"},
+            "enhance clip.mkv (2x) from farm/in",
+        ),
+        ({"source": "clip.mkv", "store": "sakuga-s3-store/farm"}, "enhance clip.mkv (2x) from farm"),
+        ({"source": "/a/clip.mp4", "store": "sakuga-s3-store/farm"}, "enhance clip.mp4 (2x) from a"),
         ({"source": REF}, "enhance clip.mkv (2x) from this machine's store/incoming"),
         ({}, "enhance video (2x) from /"),
     ],

@@ -15,7 +15,7 @@ from blocks import LocalFolderStore, S3Store
 from sakuga.errors import StoreError
 from sakuga.media.ref import MediaRef
 from tasks.scratch import run_folder
-from tasks.sources import FETCHING, clean_sources, local_source
+from tasks.sources import FETCHING, clean_sources, local_source, stored_source
 
 pytestmark = pytest.mark.usefixtures("sakuga_home")
 
@@ -202,3 +202,28 @@ def test_a_source_that_is_not_in_the_store_is_a_clear_error(bucket: S3Store, tmp
     gone = MediaRef(uri="sources/gone.mp4", sha256="0" * 64, size=SIZE)
     with pytest.raises(StoreError, match="not there"):
         local_source(bucket, gone, tmp_path, "gone.mp4")
+
+
+def test_a_file_that_others_uploaded_is_fetched_once_under_the_digest_that_it_has(
+    bucket: S3Store, root: Path
+) -> None:
+    content = os.urandom(SIZE)
+    bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=content)
+    with run_folder(root) as folder:
+        path, ref = stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")
+        assert path == folder / "source.mkv"
+        assert path.read_bytes() == content
+        assert ref == MediaRef(uri="in/clip.mkv", sha256=hashlib.sha256(content).hexdigest(), size=SIZE)
+    bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=b"x" * SIZE)
+    with run_folder(root) as folder:
+        # only its size can be looked at any more: fetching it would give something else
+        assert local_source(bucket, ref, folder, "clip.mkv").read_bytes() == content
+    assert _kept(root) == sorted([ref.sha256, f"{ref.sha256}.json"])
+
+
+def test_nothing_is_left_of_a_file_that_cannot_be_fetched(
+    bucket: S3Store, tmp_path: Path, root: Path
+) -> None:
+    with pytest.raises(StoreError, match="not there any more"):
+        stored_source(bucket, "in/gone.mkv", tmp_path, "gone.mkv")
+    assert _kept(root) == []
