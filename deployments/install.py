@@ -86,7 +86,7 @@ async def install() -> Installed:
             _deploy()
             deployments = await _deployments(client)
             await keep_schedules(client, before, schedules_of(deployments))
-            await _refuse_unknown_parameters(client, deployments)
+            await _finish_forms(client, deployments)
             automations = await install_automations(client)
         except httpx.HTTPError as error:
             raise FarmError(f"Prefect's server {client.api_url} refused: {error}") from error
@@ -98,17 +98,22 @@ async def _deployments(client: PrefectClient) -> list[DeploymentResponse]:
     return [one for one in await client.read_deployments(limit=200) if TAG in one.tags]
 
 
-async def _refuse_unknown_parameters(client: PrefectClient, deployments: list[DeploymentResponse]) -> None:
-    """Have the API refuse parameters that a flow does not have, which would fail only when a run starts."""
+async def _finish_forms(client: PrefectClient, deployments: list[DeploymentResponse]) -> None:
+    """Put groups of options below the other fields of a form, where they hide none of them, and have the API
+    refuse parameters that a flow does not have, which would fail only when a run starts."""
     for deployment in deployments:
         schema = dict(deployment.parameter_openapi_schema or {})
-        if schema.get("additionalProperties") is not False:
-            await client.request(
-                "PATCH",
-                "/deployments/{id}",
-                path_params={"id": deployment.id},
-                json={"parameter_openapi_schema": {**schema, "additionalProperties": False}},
-            )
+        fields = schema.get("properties", {})
+        in_order = sorted(fields, key=lambda name: ("$ref" in fields[name], fields[name].get("position", 0)))
+        placed = {name: {**fields[name], "position": place} for place, name in enumerate(in_order)}
+        await client.request(
+            "PATCH",
+            "/deployments/{id}",
+            path_params={"id": deployment.id},
+            json={
+                "parameter_openapi_schema": {**schema, "properties": placed, "additionalProperties": False}
+            },
+        )
 
 
 def _deploy() -> None:

@@ -13,6 +13,7 @@ from prefect.states import Cancelled
 from pydantic import Field
 
 from blocks.stores import MediaStore
+from flows.forms import titled
 from flows.threads import chunk_threads
 from sakuga.errors import CancelledError, FarmError, StoreAwayError
 from sakuga.settings import load_settings
@@ -38,26 +39,11 @@ SETTLE = 15.0
 
 @flow(name="enhance-chunks", task_runner=chunk_threads(), persist_result=False)
 def enhance_chunks(
-    job: Annotated[
-        str, Field(title="Job", description="Id of the run of `enhance` that gives out this work.")
-    ],
-    chunks: Annotated[
-        list[int],
-        Field(title="Chunks", description="Numbers of the chunks, in the order to make them.", min_length=1),
-    ],
-    unit: Annotated[str, Field(title="Unit", description="Name of this piece of work in its job.")],
-    store: Annotated[
-        str | None,
-        Field(title="Store", description="The media store block that the job is shared in, as `type/name`."),
-    ] = None,
-    deadline: Annotated[
-        float | None,
-        Field(
-            title="Deadline",
-            description="Seconds from its start after which the run gives back what it has not done.",
-            gt=0,
-        ),
-    ] = None,
+    job: Annotated[str, titled("Job")],
+    chunks: Annotated[list[int], Field(min_length=1), titled("Chunks")],
+    unit: Annotated[str, titled("Unit")],
+    store: Annotated[str | None, titled("Store")] = None,
+    deadline: Annotated[float | None, Field(gt=0), titled("Deadline")] = None,
 ) -> UnitReport | State[UnitReport]:
     """Make some chunks of a job. **Not to be started by hand**: runs of `enhance` start it as they need it.
 

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.stores import MediaStore
+from flows.forms import titled
 from sakuga.media.info import Frozen
 from sakuga.settings import Settings, load_settings
 from tasks.cache import prune
@@ -66,13 +67,9 @@ def _run_name() -> str:
 @flow(name="cleanup", flow_run_name=_run_name, persist_result=False)
 @said_plainly
 def cleanup(
-    store: Annotated[str | None, Field(title="Store", json_schema_extra={"position": 0})] = None,
-    max_age_days: Annotated[
-        float | None, Field(title="Age of chunks", ge=0, json_schema_extra={"position": 1})
-    ] = None,
-    max_gigabytes: Annotated[
-        float | None, Field(title="Size of chunks", ge=0, json_schema_extra={"position": 2})
-    ] = None,
+    store: Annotated[str | None, titled("Store")] = None,
+    max_age_days: Annotated[float | None, Field(ge=0), titled("Age of chunks")] = None,
+    max_gigabytes: Annotated[float | None, Field(ge=0), titled("Size of chunks")] = None,
 ) -> Cleaned:
     """Remove old chunks, what ended jobs have left, and what killed runs have left on this machine.
 

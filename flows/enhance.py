@@ -4,12 +4,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from blocks.preset import EnhancePreset, with_preset
+from flows.forms import titled
 from flows.making import Dispatch, make_chunks
 from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
@@ -64,13 +66,13 @@ def _run_name() -> str:
 )
 @said_plainly
 def enhance(
-    source: str | MediaRef,
-    spec: EnhanceSpec = EnhanceSpec(),  # noqa: B008 - immutable, and the UI shows its fields
-    output: str | None = None,
-    store: str | None = None,
-    overwrite: bool = False,
-    dispatch: Dispatch = "local",
-    preset: str | None = None,
+    source: Annotated[Annotated[str, Field(title="Path")] | MediaRef, titled("Source")],
+    spec: Annotated[EnhanceSpec, titled("Options")] = EnhanceSpec(),  # noqa: B008 - immutable, and the UI shows its fields
+    output: Annotated[str | None, titled("Output")] = None,
+    preset: Annotated[str | None, titled("Preset")] = None,
+    dispatch: Annotated[Dispatch, titled("Dispatch")] = "local",
+    overwrite: Annotated[bool, titled("Overwrite")] = False,
+    store: Annotated[str | None, titled("Store")] = None,
 ) -> Outcome:
     """Make a video larger and cleaner, exactly as long as it was.
 
@@ -79,10 +81,10 @@ def enhance(
             `s3://bucket/key` address, or a reference.
         spec: What the result is to be.
         output: File or folder for the result; empty is beside the source, or in the store if one is named.
-        store: A media store block, as `type/name`; empty uses the folder of this machine.
-        overwrite: Replace a result of the same name.
+        preset: Name of a preset block; what the options leave at their defaults comes from it.
         dispatch: Where chunks are made: `local` in this run, `pool` by the workers of the GPU pool.
-        preset: Name of a preset block; what the options above leave at their defaults comes from it.
+        overwrite: Replace a result of the same name.
+        store: A media store block, as `type/name`; empty uses the folder of this machine.
 
     Returns:
         Where everything is, and what it took.

@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.preset import EnhancePreset, with_preset
+from flows.forms import titled
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError
 from sakuga.media.info import Frozen
@@ -77,17 +78,13 @@ def _run_name() -> str:
 @flow(name="watch-folder", flow_run_name=_run_name, persist_result=False)
 @said_plainly
 def watch_folder(
-    folder: Annotated[str, Field(title="Folder", json_schema_extra={"position": 0})],
-    store: Annotated[str | None, Field(title="Store", json_schema_extra={"position": 1})] = None,
-    preset: Annotated[str | None, Field(title="Preset", json_schema_extra={"position": 2})] = None,
-    output: Annotated[str | None, Field(title="Output", json_schema_extra={"position": 3})] = None,
-    dispatch: Annotated[
-        Literal["local", "pool"], Field(title="Dispatch", json_schema_extra={"position": 4})
-    ] = "local",
-    spec: Annotated[EnhanceSpec, Field(title="Options", json_schema_extra={"position": 5})] = EnhanceSpec(),  # noqa: B008
-    options: Annotated[
-        WatchOptions, Field(title="Watch", json_schema_extra={"position": 6})
-    ] = WatchOptions(),  # noqa: B008
+    folder: Annotated[str, titled("Folder")],
+    store: Annotated[str | None, titled("Store")] = None,
+    preset: Annotated[str | None, titled("Preset")] = None,
+    output: Annotated[str | None, titled("Output")] = None,
+    dispatch: Annotated[Literal["local", "pool"], titled("Dispatch")] = "local",
+    spec: Annotated[EnhanceSpec, titled("Options")] = EnhanceSpec(),  # noqa: B008
+    options: Annotated[WatchOptions, titled("Watch")] = WatchOptions(),  # noqa: B008
 ) -> Scan:
     """Start a run for every video that is new in a folder; look once and end, without waiting for the runs.
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sakuga.errors import OptionError, UnreadableMediaError
 from sakuga.media.info import Frozen
@@ -20,6 +20,9 @@ TEMPORARY = ".sakuga-part-"
 
 class MediaRef(Frozen):
     """A file in a media store: where it is, relative to the store's root, and what is in it."""
+
+    # as forms call it
+    model_config = ConfigDict(title="File in the store")
 
     uri: str = Field(
         min_length=1, title="Key", description="Path of the file, relative to the root of its store."

@@ -154,6 +154,21 @@ def test_the_api_refuses_a_wrong_parameter_and_names_it(
     assert name in _refusal(farm, **{"source": "clip.mp4", **wrong})
 
 
+@pytest.mark.parametrize(
+    ("deployment", "first", "last"),
+    [("enhance/enhance-video", "Source", "spec"), ("watch-folder/watch-folder", "Folder", "options")],
+)
+def test_a_form_has_titles_and_its_long_groups_at_the_end(
+    farm: Up, deployment: str, first: str, last: str
+) -> None:
+    fields = farm.ask(f"/deployments/name/{deployment}")["parameter_openapi_schema"]["properties"]
+    in_order = sorted(fields, key=lambda name: int(fields[name]["position"]))
+    assert fields[in_order[0]]["title"] == first
+    assert in_order[-1] == last
+    assert all(name != field.get("title") for name, field in fields.items())
+    assert all(field["description"].endswith(".") for field in fields.values())
+
+
 def test_installing_again_doubles_nothing_and_keeps_what_an_operator_made(farm: Up) -> None:
     deployment = farm.ask("/deployments/name/watch-folder/watch-folder")["id"]
     schedule = {"schedule": {"interval": 600}, "active": True, "parameters": {"folder": "/mine"}}
