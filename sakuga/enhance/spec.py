@@ -97,7 +97,7 @@ class EnhanceSpec(Frozen):
         "medium",
         pattern=r"^[a-z0-9]{1,16}$",
         title="Encoder speed",
-        description="The encoder's preset: `ultrafast` to `veryslow`, or 0 to 13 for AV1.",
+        description="The encoder's speed: `ultrafast` to `veryslow`, or 0 to 13 for AV1.",
         json_schema_extra={"position": 10},
     )
     bit_depth: Literal["auto", "8", "10"] = Field(
