@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from blocks import register_blocks
 from deployments.automations import install_automations
+from deployments.forms import finish_form
 from deployments.pools import install_pools
 from deployments.schedules import keep_schedules, schedules_of
 from sakuga.errors import FarmError
@@ -99,21 +100,15 @@ async def _deployments(client: PrefectClient) -> list[DeploymentResponse]:
 
 
 async def _finish_forms(client: PrefectClient, deployments: list[DeploymentResponse]) -> None:
-    """Put groups of options below the other fields of a form, where they hide none of them, and have the API
-    refuse parameters that a flow does not have, which would fail only when a run starts."""
     for deployment in deployments:
-        schema = dict(deployment.parameter_openapi_schema or {})
-        fields = schema.get("properties", {})
-        in_order = sorted(fields, key=lambda name: ("$ref" in fields[name], fields[name].get("position", 0)))
-        placed = {name: {**fields[name], "position": place} for place, name in enumerate(in_order)}
-        await client.request(
-            "PATCH",
-            "/deployments/{id}",
-            path_params={"id": deployment.id},
-            json={
-                "parameter_openapi_schema": {**schema, "properties": placed, "additionalProperties": False}
-            },
-        )
+        schema = finish_form(dict(deployment.parameter_openapi_schema or {}))
+        if schema != deployment.parameter_openapi_schema:
+            await client.request(
+                "PATCH",
+                "/deployments/{id}",
+                path_params={"id": deployment.id},
+                json={"parameter_openapi_schema": schema},
+            )
 
 
 def _deploy() -> None:
