@@ -7,9 +7,10 @@ ONE_OF = {"null": "Empty", "string": "Text", "integer": "Number", "number": "Num
 
 
 def finish_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema of parameters for people, with groups of options below the other fields, which they would hide.
+    """A schema of parameters for people, with groups of options below the fields that they would hide.
 
-    Choices between types are named in plain words. Parameters that a flow does not have are refused with it, which would fail only when a run starts.
+    Choices between types are named in plain words. Parameters that a flow does not have are refused with it,
+    which would fail only when a run starts.
     """
     fields: dict[str, Any] = schema.get("properties", {})
     in_order = sorted(fields, key=lambda name: ("$ref" in fields[name], fields[name].get("position", 0)))
