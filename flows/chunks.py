@@ -25,9 +25,10 @@ from tasks.handover import fetch_shared
 from tasks.job import load_planned, open_store
 from tasks.model import fetch_model
 from tasks.progress import Progress
+from tasks.retry import patiently
 from tasks.scratch import run_folder
 from tasks.shared import UnitReport
-from tasks.unit import Unit, leave_report
+from tasks.unit import Unit, leave_report, name_source
 from tasks.watchdog import Pace, Watchdog
 
 IN_A_HURRY = 5.0
@@ -65,7 +66,7 @@ def enhance_chunks(
     """
     work = Unit(job=job, name=unit, chunks=tuple(dict.fromkeys(chunks)))
     with open_channel() as channel:
-        media = open_store(store)
+        media = patiently(lambda: open_store(store))
         with _watchdog(channel, media, job, deadline) as watchdog:
             try:
                 _make_chunks(work, store)
@@ -97,7 +98,14 @@ def _make_chunks(work: Unit, store: str | None) -> None:
         progress = Progress("enhance", sum(plan.chunks[index].frames for index in missing))
         work.working = time.monotonic()
         futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
-        gather_into(work.gathered, futures, missing, settle=SETTLE)
+        try:
+            gather_into(work.gathered, futures, missing, settle=SETTLE)
+        except Exception as error:
+            name_source(error, job.source.path, shared.name)
+            raise
+        finally:
+            for failed in work.gathered.failed.values():
+                name_source(failed, job.source.path, shared.name)
 
 
 def _watchdog(channel: Channel, store: MediaStore, job: str, deadline: float | None) -> Watchdog:

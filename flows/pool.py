@@ -11,8 +11,9 @@ from uuid import UUID
 from prefect.client.schemas.objects import State, StateType
 from prefect.logging import get_run_logger
 
-from flows.pool_api import Pool, PoolApi
+from flows.pool_api import Pool, PoolApi, worker_of
 from flows.pool_lease import keep_lease
+from flows.pool_trust import Trust
 from flows.pool_units import InFlight, adopted, blame, error_of
 from sakuga.errors import FarmError, SakugaError
 from sakuga.settings import Farm
@@ -131,7 +132,7 @@ class Dispatch:
         self._left = set(missing)
         self._units: list[InFlight] = []
         self._made: dict[int, ChunkRecord] = {}
-        self._failed: dict[int, list[str]] = {}
+        self._trust = Trust(farm.tries)
         self._speeds = Speeds()
         self._count = 0
         self._waiting = False
@@ -198,6 +199,11 @@ class Dispatch:
         unit.made += 1
         unit.mark = time.monotonic()
         unit.worker = record.worker or unit.worker
+        self._trust.made(record.worker)
+        self._note_made(chunk, record)
+        return True
+
+    def _note_made(self, chunk: int, record: ChunkRecord) -> None:
         self._left.discard(chunk)
         self._made[chunk] = record
         self._speeds.note(record.worker, record.frames, record.elapsed)
@@ -212,19 +218,21 @@ class Dispatch:
             seconds=record.seconds,
             worker=record.worker,
         )
-        return True
 
     def _look_at_runs(self) -> None:
         """Ask the server what has become of the runs, and take back what ended ones have left."""
         own = UUID(self._run)
-        states = self._api.states([own, *(unit.run for unit in self._units)])
-        self._check_own(states.get(own))
+        runs = self._api.read([own, *(unit.run for unit in self._units)])
+        self._check_own(runs[own].state if own in runs else None)
         pending = max(PENDING, self._farm.lease_seconds)
         if self._pool.type != "process":
             # a container may have to be downloaded first
             pending = self._farm.deadline
         for unit in list(self._units):
-            state = states.get(unit.run)
+            run = runs.get(unit.run)
+            state = run.state if run else None
+            if run:
+                unit.worker = worker_of(run) or unit.worker
             if state is None or state.is_final():
                 self._end(unit, state)
                 continue
@@ -260,14 +268,20 @@ class Dispatch:
         """Take what an ended run has made; the rest is given out again."""
         for chunk in list(unit.left):
             self._find(unit, chunk)
+        report = patiently(lambda: read_report(self._store, self._run, unit.name)) if unit.left else None
+        if unit.may_show_up(report):
+            return
         self._units.remove(unit)
         if not unit.left:
             return
-        report = patiently(lambda: read_report(self._store, self._run, unit.name))
-        worker = report.worker if report else unit.worker or "unknown"
+        worker = unit.worker or (report.worker if report else "unknown")
         for chunk in unit.left:
             self._table.set(chunk, state="waiting")
-        for chunk, failure in blame(unit, report, state).items():
+        self._trust.came_back(unit.left[0])
+        failures = blame(unit, report, state)
+        if failures and not unit.made and (rest := self._trust.nothing_made(worker)):
+            self._logger.warning("The worker %s fails at everything; it rests for %.0f s", worker, rest)
+        for chunk, failure in failures.items():
             self._note_failure(chunk, failure, worker)
         self._logger.warning(
             "%s on the worker %s: not made, as the run is %s; given out again",
@@ -277,11 +291,11 @@ class Dispatch:
         )
 
     def _note_failure(self, chunk: int, failure: Failure, worker: str) -> None:
-        workers = self._failed.setdefault(chunk, [])
-        workers.append(worker)
+        workers = self._trust.failed(chunk, worker, final=not failure.retryable)
         self._table.set(chunk, state="failed", worker=worker, tries=len(workers))
-        if not failure.retryable or len(workers) >= self._farm.tries:
+        if self._trust.gives_up(chunk, self._pool.workers):
             raise error_of(chunk, failure, workers)
+        self._logger.warning("Chunk %d failed on the worker %s: %s", chunk, worker, failure.message)
 
     def _say_who_is_there(self) -> None:
         """Say once that nobody is there to work, and once that somebody is again."""
@@ -289,7 +303,9 @@ class Dispatch:
         if waiting == self._waiting:
             return
         self._waiting = waiting
-        if waiting:
+        if waiting and self._pool.paused:
+            self._logger.warning("The pool %r is paused; waiting until it goes on", self._pool.name)
+        elif waiting:
             self._logger.warning("No worker of the pool %r is online; waiting for one", self._pool.name)
         else:
             self._logger.info("%d workers of the pool %r are online", self._pool.slots, self._pool.name)
@@ -298,10 +314,10 @@ class Dispatch:
     def _hand_out(self) -> None:
         """Start runs for workers that have nothing to do, or soon will have nothing."""
         held = {chunk for unit in self._units for chunk in unit.left}
-        missing = sorted(self._left - held)
-        busy = sum(not self._ends_soon(unit) for unit in self._units)
+        missing = [chunk for chunk in sorted(self._left - held) if self._trust.ready(chunk)]
+        busy = sum(not unit.ended and not self._ends_soon(unit) for unit in self._units)
         waiting = sum(unit.waits for unit in self._units)
-        free = min(self._pool.slots - busy, self._pool.slots - waiting)
+        free = self._pool.slots - max(busy, waiting) - self._trust.resting(self._pool.workers)
         sharing = max(1, self._pool.slots)
         while missing and free > 0:
             unit = next_unit(
@@ -312,9 +328,18 @@ class Dispatch:
                 speeds=self._speeds,
                 unit_seconds=self._farm.unit_seconds,
             )
-            self._start(unit)
             missing = missing[len(unit) :]
-            free, sharing = free - 1, max(1, sharing - 1)
+            wanted = [chunk for chunk in unit if not self._is_there(chunk)]
+            if wanted:
+                self._start(wanted)
+                free, sharing = free - 1, max(1, sharing - 1)
+
+    def _is_there(self, chunk: int) -> bool:
+        """Whether another job has made a chunk meanwhile; it is taken then."""
+        record = patiently(lambda: self._cache.find(self._keys[chunk]))
+        if record:
+            self._note_made(chunk, record)
+        return record is not None
 
     def _ends_soon(self, unit: InFlight) -> bool:
         left = self._seconds(unit.left, unit.worker)

@@ -56,6 +56,10 @@ class Pool:
     name: str
     type: str
     slots: int
+    workers: frozenset[str] = frozenset()
+    """Workers that are online."""
+
+    paused: bool = False
 
 
 @dataclass
@@ -77,12 +81,12 @@ class PoolApi:
         def ask(client: SyncPrefectClient) -> Pool:
             name = self._pool_name(client)
             pool = client.read_work_pool(name)
-            workers = 0 if pool.is_paused else _online(client, name)
-            limit = pool.concurrency_limit
-            if workers and limit is not None and pool.type != "process":
-                # one worker starts a container for each run there
-                workers = limit
-            return Pool(name, pool.type, workers if limit is None else min(workers, limit))
+            online = _online(client, name)
+            slots, limit = len(online), pool.concurrency_limit
+            if slots and limit is not None:
+                # elsewhere one worker starts a container for each run
+                slots = min(slots, limit) if pool.type == "process" else limit
+            return Pool(name, pool.type, 0 if pool.is_paused else slots, online, pool.is_paused)
 
         return self._ask(ask)
 
@@ -104,14 +108,14 @@ class PoolApi:
 
         return self._ask(ask)
 
-    def states(self, runs: Sequence[UUID]) -> dict[UUID, State[Any]]:
-        """States of runs; those that are not on the server any more are left out."""
-        found: dict[UUID, State[Any]] = {}
+    def read(self, runs: Sequence[UUID]) -> dict[UUID, FlowRun]:
+        """Runs as they are now; those that are not on the server any more are left out."""
+        found: dict[UUID, FlowRun] = {}
         for start in range(0, len(runs), PAGE):
             some = FlowRunFilter(id=FlowRunFilterId(any_=list(runs[start : start + PAGE])))
             for run in self._ask(partial(SyncPrefectClient.read_flow_runs, flow_run_filter=some)):
                 if run.state:
-                    found[run.id] = run.state
+                    found[run.id] = run
         return found
 
     def living(self) -> list[FlowRun]:
@@ -189,6 +193,11 @@ class PoolApi:
             try:
                 with _client(TIMEOUT) as client:
                     answer = call(client)
+            except ObjectNotFound as error:
+                raise FarmError(
+                    f"The deployment {self.deployment!r}, or its work pool, is not on Prefect's server any "
+                    "more; run `sakuga farm install`."
+                ) from error
             except (httpx.TransportError, httpx.HTTPStatusError) as error:
                 if isinstance(error, httpx.HTTPStatusError) and not _passes(error):
                     raise FarmError(f"Prefect's server refused a request: {error}") from error
@@ -225,14 +234,20 @@ def _client(timeout: float) -> Iterator[SyncPrefectClient]:
         yield client
 
 
-def _online(client: SyncPrefectClient, pool: str) -> int:
+def worker_of(run: FlowRun) -> str | None:
+    """Name of the worker that took a run, None before one has."""
+    name = run.labels.get("prefect.worker.name")
+    return str(name) if name else None
+
+
+def _online(client: SyncPrefectClient, pool: str) -> frozenset[str]:
     online = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"]))
-    count = 0
-    while page := client.read_workers_for_work_pool(pool, online, offset=count, limit=PAGE):
-        count += len(page)
+    names: list[str] = []
+    while page := client.read_workers_for_work_pool(pool, online, offset=len(names), limit=PAGE):
+        names += [worker.name for worker in page]
         if len(page) < PAGE:
             break
-    return count
+    return frozenset(names)
 
 
 def _passes(error: httpx.HTTPStatusError) -> bool:

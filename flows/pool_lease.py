@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from prefect.logging import get_run_logger
 
 from blocks.stores import MediaStore
-from sakuga.errors import SakugaError
 from tasks.handover import write_lease
 from tasks.retry import patiently
 from tasks.shared import Lease
@@ -60,7 +59,8 @@ def _renew(
     while not ended.wait(period):
         try:
             write_lease(store, job, Lease(count=count, run_count=run_count))
-        except SakugaError as error:
+        except Exception as error:
+            # whatever it is, the job lives: its workers are not to stop for it
             if not told:
                 logger.warning("The sign of life for the workers could not be renewed: %s", error)
             told = True

@@ -15,6 +15,9 @@ from tasks.shared import Failure, UnitReport
 CANCELLING = 90.0
 """Seconds after which a run that is being cancelled counts as gone: its worker has died."""
 
+VISIBLE = 60.0
+"""Seconds until a machine sees what another has written: a network drive may not show a new file sooner."""
+
 GRACE = 60.0
 """Seconds beyond its deadline after which a run is ended by the job: it should have ended by itself."""
 
@@ -38,6 +41,15 @@ class InFlight:
 
     mark: float = field(default_factory=time.monotonic)
     """When it began with the chunk that it is at, as far as is known."""
+
+    ended: float | None = None
+    """When the run was first seen to have ended."""
+
+    def may_show_up(self, report: UnitReport | None) -> bool:
+        """Whether a chunk that its ended run has finished may only not be seen from here yet."""
+        self.ended = self.ended or time.monotonic()
+        said = report is not None and not set(report.done).isdisjoint(self.left)
+        return said and time.monotonic() - self.ended < VISIBLE
 
     @property
     def waits(self) -> bool:
@@ -87,6 +99,9 @@ def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -
     if not unit.left:
         return {}
     first = unit.left[0]
+    if report is None and state is not None and state.type in (StateType.CANCELLING, StateType.CANCELLED):
+        # somebody has stopped it, which says nothing of its chunks
+        return {}
     if report is None:
         said = f"{state.name}: {state.message}" if state else "it is not on the server any more"
         return {
@@ -104,12 +119,14 @@ def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -
             f"it was not done within {unit.deadline:.0f} s; make chunks shorter, or set "
             "SAKUGA_FARM__DEADLINE to more seconds"
         )
-        return {first: Failure(error="FarmError", message=message, retryable=False)}
+        # a device that hangs looks the same, and another worker may have a better one
+        return {first: Failure(error="FarmError", message=message, retryable=True)}
     if report.end in ("cancelled", "deadline") or (report.end == "orphaned" and unit.adopted):
         return {}
-    return {
-        first: Failure(error="FarmError", message=f"its run ended {report.end}", retryable=True),
-    }
+    message = f"its run ended {report.end}"
+    if first in report.done:
+        message = "its run has finished it, and the store does not have it, or not whole"
+    return {first: Failure(error="FarmError", message=message, retryable=True)}
 
 
 def error_of(chunk: int, failure: Failure, workers: list[str]) -> SakugaError:

@@ -2,26 +2,21 @@
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from prefect.logging import get_run_logger
 
 from blocks.stores import MediaStore
-from sakuga.errors import (
-    CancelledError,
-    DiskFullError,
-    FarmError,
-    MissingToolError,
-    SakugaError,
-    WeightsError,
-)
+from sakuga.errors import CancelledError, DamagedMediaError, SakugaError
 from tasks.cache import ChunkRecord
 from tasks.chunk import worker_name
 from tasks.gather import Gathered
 from tasks.handover import write_report
 from tasks.shared import End, Failure, UnitReport
 
-OF_THE_MACHINE = (DiskFullError, MissingToolError, WeightsError, FarmError)
-"""Errors that another attempt here does not help, and another machine may well."""
+OF_THE_VIDEO = (DamagedMediaError,)
+"""Errors that no other machine can help: the job's run has read the source and checked the options before,
+so whatever else goes wrong here may be the fault of this machine."""
 
 REPORT_DELAY = 1.0
 """Seconds between two attempts to leave a report."""
@@ -101,6 +96,13 @@ def leave_report(store: MediaStore, job: str, report: UnitReport, patience: floa
         return
 
 
+def name_source(error: BaseException, path: Path, name: str) -> None:
+    """Have an error speak of a source by the name that people know, not by where it lies on this machine."""
+    if error.args and isinstance(error.args[0], str):
+        error.args = (error.args[0].replace(str(path), name), *error.args[1:])
+
+
 def _failure(error: BaseException) -> Failure:
-    retryable = isinstance(error, OF_THE_MACHINE) or getattr(error, "retryable", False)
-    return Failure(error=type(error).__name__, message=str(error), retryable=retryable)
+    return Failure(
+        error=type(error).__name__, message=str(error), retryable=not isinstance(error, OF_THE_VIDEO)
+    )

@@ -89,13 +89,14 @@ def test_a_chunk_that_no_other_attempt_can_make_ends_its_unit_and_is_named_in_th
     job_id, folder = str(uuid.uuid4()), tmp_path / "plan"
     folder.mkdir()
     planned_and_shared(str(clip), folder, job_id, spec=SPEC.model_copy(update={"deinterlace": "off"}))
-    with pytest.raises(DamagedMediaError):
+    with pytest.raises(DamagedMediaError, match=r"^clip.mp4 is damaged"):
         enhance_chunks(job=job_id, chunks=[0, 3, 1], unit="u1")
     report = read_report(open_store(None), job_id, "u1")
     assert report is not None
     assert (report.end, list(report.failed)) == ("failed", [3])
     assert 0 in report.done
     assert (report.failed[3].error, report.failed[3].retryable) == ("DamagedMediaError", False)
+    assert report.failed[3].message.startswith("clip.mp4 is damaged")
     assert list((sakuga_home / "scratch").glob("run-*")) == []
 
 

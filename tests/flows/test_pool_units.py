@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from flows.pool_units import InFlight, blame, error_of
+from flows.pool_units import VISIBLE, InFlight, blame, error_of
 from sakuga.errors import (
     DamagedMediaError,
     DeviceError,
@@ -54,6 +54,25 @@ def test_a_run_that_left_nothing_is_blamed_for_nothing() -> None:
     assert blame(unit(), None, CRASHED) == {}
 
 
+@pytest.mark.parametrize("kind", [StateType.CANCELLED, StateType.CANCELLING])
+def test_a_run_that_somebody_stopped_is_blamed_for_nothing_even_when_it_could_not_say_so(
+    kind: StateType,
+) -> None:
+    assert blame(unit(4, 5), None, State(type=kind)) == {}
+
+
+def test_a_chunk_that_was_finished_and_is_not_seen_is_waited_for_and_then_counts() -> None:
+    now = unit(4, 5)
+    said = report("failed").model_copy(update={"done": (4,)})
+    assert now.may_show_up(said), "a network drive may show it later"
+    assert not now.may_show_up(report("failed"))
+    assert not now.may_show_up(None)
+    assert now.ended
+    now.ended -= VISIBLE
+    assert not now.may_show_up(said)
+    assert "the store does not have it" in blame(now, said, FAILED)[4].message
+
+
 def test_chunks_that_failed_are_blamed_themselves_unless_they_were_finished_after_all() -> None:
     broken = failure(DeviceError)
     found = blame(unit(4, 6), report("failed", failed={5: broken, 6: broken}), FAILED)
@@ -78,10 +97,10 @@ def test_an_end_that_is_nobodys_fault_counts_against_no_chunk(end: End, adopted:
     assert bool(blame(unit(4, adopted=adopted), report(end), FAILED)) == counts
 
 
-def test_a_deadline_ends_the_job_only_when_nothing_was_made_within_it() -> None:
+def test_a_deadline_counts_only_when_nothing_was_made_within_it_and_another_device_may_not_hang() -> None:
     assert blame(unit(4, made=3), report("deadline"), FAILED) == {}
     found = blame(unit(4), report("deadline"), FAILED)[4]
-    assert not found.retryable
+    assert found.retryable
     assert "SAKUGA_FARM__DEADLINE" in found.message
 
 

@@ -1,0 +1,86 @@
+"""Who failed at what in one job: which chunks and workers rest for a while, and when a chunk is given up.
+
+A worker with a broken installation or a dying device fails at once and is free again at once, so that it
+would take chunk after chunk while the good workers are busy. What fails again and again waits longer each
+time, and a chunk is given up only when every worker that is there has had a try at it.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+REST = 15.0
+"""Seconds that something rests after its second failure in a row; after each further one twice as long."""
+
+LONGEST_REST = 300.0
+
+CONFIRMED = 2
+"""Runs that meet an error that no other attempt can help before it is believed: a bad disk looks the same."""
+
+PATIENCE = 4
+"""Times `tries` failures of a chunk are enough, even when some worker has never had a try at it."""
+
+
+@dataclass
+class _Rest:
+    """Something that came to no good end so many times in a row."""
+
+    count: int = 0
+    until: float = 0.0
+
+
+@dataclass
+class Trust:
+    """What the failures of one job say of its chunks and its workers; `tries` are those of a chunk."""
+
+    tries: int
+    clock: Callable[[], float] = time.monotonic
+    _chunks: dict[int, _Rest] = field(default_factory=dict)
+    _workers: dict[str, _Rest] = field(default_factory=dict)
+    _failed: dict[int, list[str]] = field(default_factory=dict)
+    _final: dict[int, int] = field(default_factory=dict)
+
+    def made(self, worker: str) -> None:
+        """A worker has made a chunk."""
+        self._workers.pop(worker, None)
+
+    def nothing_made(self, worker: str) -> float:
+        """A run of a worker has failed and made nothing; returns for how many seconds the worker rests."""
+        return self._rest(self._workers.setdefault(worker, _Rest()))
+
+    def came_back(self, chunk: int) -> None:
+        """A run that was to make this chunk next has ended without it, for whatever reason."""
+        self._rest(self._chunks.setdefault(chunk, _Rest()))
+
+    def failed(self, chunk: int, worker: str, *, final: bool) -> list[str]:
+        """A worker has failed at a chunk, `final` where no other attempt can help; all that did so far."""
+        workers = self._failed.setdefault(chunk, [])
+        workers.append(worker)
+        self._final[chunk] = self._final.get(chunk, 0) + final
+        return workers
+
+    def gives_up(self, chunk: int, online: Collection[str]) -> bool:
+        """Whether nothing speaks for another try of a chunk by one of the workers that are online."""
+        workers = self._failed.get(chunk, [])
+        if self._final.get(chunk, 0) >= CONFIRMED:
+            return True
+        if len(workers) < self.tries:
+            return False
+        tried = set(workers)
+        return len(tried) >= self.tries or tried >= set(online) or len(workers) >= PATIENCE * self.tries
+
+    def ready(self, chunk: int) -> bool:
+        """Whether a chunk may be given out now."""
+        rest = self._chunks.get(chunk)
+        return rest is None or self.clock() >= rest.until
+
+    def resting(self, online: Collection[str]) -> int:
+        """How many of the workers that are online are given nothing now, as far as that can be helped."""
+        now = self.clock()
+        return sum(name in online and now < rest.until for name, rest in self._workers.items())
+
+    def _rest(self, rest: _Rest) -> float:
+        rest.count += 1
+        seconds = min(LONGEST_REST, REST * 2 ** min(rest.count - 2, 30)) if rest.count > 1 else 0.0
+        rest.until = self.clock() + seconds
+        return seconds
