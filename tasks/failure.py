@@ -1,10 +1,11 @@
 """How a run of a flow ends that failed on purpose: in one sentence, not in a traceback."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from sakuga.errors import CancelledError, SakugaError
 
@@ -16,14 +17,18 @@ def said_plainly(body: Callable[P, R]) -> Callable[P, R]:
     """Have the run of a flow with this body fail with the sentence of a `SakugaError`; goes below `@flow`.
 
     Prefect would put its own words and the name of the class before the sentence, leave out the notes, and
-    log a traceback. Who calls the flow gets the error itself, as without this.
+    log a traceback. Who calls the flow gets the error itself, as without this. A run that a worker started
+    and that was told to stop ends as cancelled, not as failed.
     """
 
     @wraps(body)
     def spoken(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return body(*args, **kwargs)
-        except CancelledError:
+        except CancelledError as error:
+            if "PREFECT__FLOW_RUN_ID" in os.environ:
+                # a worker started this process for the run: nobody else is told of the error
+                return cast(R, Cancelled(message=str(error)))
             raise
         except SakugaError as error:
             message = " ".join([str(error), *getattr(error, "__notes__", ())])

@@ -1,4 +1,4 @@
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
@@ -49,6 +49,13 @@ def test_other_ends_are_as_they_were() -> None:
     with pytest.raises(ZeroDivisionError):
         job("breaks")
     assert "a mistake" in message()
+
+
+def test_a_run_of_a_worker_that_was_told_to_stop_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    state = job("stops", return_state=True)
+    assert state.is_cancelled()
+    assert message() == "Stopped."
 
 
 def test_parameters_are_those_of_the_body() -> None:
