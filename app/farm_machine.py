@@ -15,9 +15,6 @@ from sakuga.errors import FarmError
 from sakuga.settings import home
 
 ASK_TIMEOUT = 60
-CPU_RUNS = 8
-"""Runs that a worker of the CPU pool takes at a time: most of them wait for chunks."""
-
 WORKER_ENVIRONMENT = {
     # a run starts within about two seconds
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -117,7 +114,7 @@ def worker_members(cpu: int, gpu: int | None, environment: Mapping[str, str]) ->
     devices = gpus()
     count = max(1, len(devices)) if gpu is None else gpu
     host = platform.node().split(".")[0] or "machine"
-    workers = [_worker(f"{host}-cpu-{number}", "cpu", CPU_RUNS, environment) for number in range(cpu)]
+    workers = [_worker(f"{host}-cpu-{number}", "cpu", None, environment) for number in range(cpu)]
     for number in range(count):
         if devices:
             own = {**environment, "CUDA_VISIBLE_DEVICES": devices[number % len(devices)]}
@@ -128,9 +125,10 @@ def worker_members(cpu: int, gpu: int | None, environment: Mapping[str, str]) ->
     return workers
 
 
-def _worker(name: str, pool: str, limit: int, environment: Mapping[str, str]) -> Member:
+def _worker(name: str, pool: str, limit: int | None, environment: Mapping[str, str]) -> Member:
     command = [sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", pool, "--name", name]
-    command += ["--type", "process", "--limit", str(limit), "--install-policy", "never"]
+    command += ["--type", "process", "--install-policy", "never"]
+    command += ["--limit", str(limit)] if limit else []
     # the machine's own settings win
     own = {**WORKER_ENVIRONMENT, **environment}
     return Member(name, command, own, farm_folder() / "logs" / f"{name}.log")
