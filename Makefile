@@ -58,8 +58,12 @@ check: lint types unit
 services:
 	@deployments/services.sh
 
+# Tests of the farm mostly wait: they run at the same time as the others, and are shown at the end.
 test: lint types services
-	$(BIN)/pytest -q
+	@log=$$(mktemp); $(BIN)/pytest -q -m farm > "$$log" 2>&1 & farm=$$!; \
+	trap 'kill $$farm; wait $$farm; rm -f "$$log"' INT TERM; \
+	$(BIN)/pytest -q -m "not farm"; others=$$?; wait $$farm; farm=$$?; \
+	cat "$$log"; rm -f "$$log"; exit $$((others | farm))
 
 bench: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write

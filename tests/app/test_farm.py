@@ -18,7 +18,7 @@ import pytest
 
 from tests.clips import make_clip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.farm]
 
 UP_WITHIN = 90.0
 """Seconds until all of a farm is up: three processes import Prefect at once on two busy cores."""

@@ -19,7 +19,7 @@ from tests.app.test_terminal import in_terminal
 from tests.clips import make_clip
 from tests.farm.processes import start, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.farm]
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect"]
 SECRET = "user:a password"

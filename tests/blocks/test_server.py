@@ -124,6 +124,7 @@ def test_the_own_store_of_a_machine_is_made_once_in_a_process(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.farm
 def test_one_command_registers_all_block_types() -> None:
     url = PREFECT_API_URL.value()
     assert url

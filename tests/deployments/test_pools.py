@@ -7,7 +7,7 @@ from prefect.client.orchestration import get_client
 
 from deployments.pools import CPU, GPU, JOBS, QUEUES, UPKEEP, install_pools
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.usefixtures("prefect_server")]
 
 
 def test_upkeep_does_not_wait_for_jobs_and_an_operators_limits_stay() -> None:

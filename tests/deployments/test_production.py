@@ -27,6 +27,7 @@ from tests.services import LOOPBACK, missing_services
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.farm,
     pytest.mark.skipif(bool(missing_services()), reason=missing_services() or "they are there"),
 ]
 

@@ -22,7 +22,7 @@ from tests.farm.faults import GPUS, PARENTS
 from tests.farm.jobs import PARENT, Job, settled
 from tests.farm.workload import SPEC, another_film, digests, make_film
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
 
 MACHINES = (PARENTS, *GPUS)
 WATCH = "watch-folder/watch-folder"

@@ -14,7 +14,7 @@ from tests.farm.processes import wait_for
 from tests.farm.soak import Soak, random_faults
 from tests.farm.workload import CHUNKS, damage, digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
 
 NewFilm = Callable[[], Path]
 DRAW = random.Random(7)

@@ -25,7 +25,7 @@ from tests.farm.processes import MARK, command, kill, marked, start, wait_for
 from tests.farm.workload import draw
 from tests.flows.sharing import planned_and_shared
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.usefixtures("prefect_server")]
 
 ROOT = Path(__file__).parents[2]
 CHUNK_SECONDS = 10

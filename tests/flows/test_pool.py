@@ -1,18 +1,26 @@
 """Jobs over a work pool, with a real server, and with a real worker where one is needed."""
 
+import contextvars
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Abort
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
+from prefect.states import AwaitingRetry, Crashed, Running
 
 from flows.chunks import enhance_chunks
 from flows.enhance import Outcome, enhance
@@ -21,7 +29,7 @@ from sakuga.errors import CancelledError, FarmError
 from tasks.channel import Channel, open_channel
 from tasks.shared import JOBS
 from tests.clips import decoded_lumas
-from tests.farm.processes import MARK, kill, marked, start
+from tests.farm.processes import MARK, kill, marked, start, wait_for
 from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -58,6 +66,17 @@ class Pool:
         }
         argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--limit", "1"]
         start([*argv, "--pool", self.name, "--name", "gpu-7"], environment, self.folder / "worker.log")
+
+    def heartbeat(self, worker: str) -> None:
+        """Have a worker of this name be online, which takes nothing by itself."""
+        url = f"{PREFECT_API_URL.value()}/work_pools/{self.name}/workers/heartbeat"
+        httpx.post(url, json={"name": worker}).raise_for_status()
+
+    def crash(self, run: FlowRun, worker: str) -> None:
+        """What the server hears when a worker takes a run whose process dies."""
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(run.id, {"prefect.worker.name": worker})
+            client.set_flow_run_state(run.id, Crashed(message="exit code 1"), force=True)
 
     def runs(self) -> list[FlowRun]:
         """All runs of the deployment."""
@@ -113,7 +132,66 @@ def test_a_job_without_workers_says_so_waits_and_can_be_stopped(pool: Pool, tmp_
     assert pool.shared_files() == []
 
 
+@contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in another thread; what goes wrong there is raised at the end."""
+    with ThreadPoolExecutor() as threads:
+        done = threads.submit(contextvars.copy_context().run, act)
+        yield
+        done.result()
+
+
+def test_a_chunk_that_one_worker_fails_is_given_out_again_as_long_as_another_has_not_tried(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAKUGA_FARM__TRIES", "1")
+    channel = Channel()
+
+    def act() -> None:
+        for worker in ("bad", "good", "bad"):
+            pool.heartbeat(worker)
+        for worker in ("bad", "good"):
+            waiting = wait_for(
+                lambda: [run for run in pool.runs() if run.state_name == "Scheduled"], 30, "a run"
+            )
+            pool.crash(waiting[0], worker)
+
+    with meanwhile(act), pytest.raises(FarmError, match="exit code 1") as raised:
+        run(quartered_clip(tmp_path / "clip.mp4"), channel, dispatch="pool")
+    assert "worker bad, good" in raised.value.__notes__[0]
+
+
+def test_a_run_whose_later_try_works_already_leaves_everything_to_it(pool: Pool, tmp_path: Path) -> None:
+    own: list[UUID] = []
+
+    def hear(kind: str, facts: dict[str, Any]) -> None:
+        if facts.get("stage") == "waiting":
+            own.append(UUID(flow_run.id))
+            with get_client(sync_client=True) as client:
+                for state in (AwaitingRetry(), Running()):
+                    client.set_flow_run_state(own[0], state, force=True)
+
+    with pytest.raises(Abort):
+        run(quartered_clip(tmp_path / "clip.mp4"), Channel(hear), dispatch="pool")
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(own[0]).state
+    assert state
+    assert state.is_running()
+    assert pool.shared_files() != []
+
+
+def test_a_pool_that_is_removed_meanwhile_ends_the_job_with_a_sentence(pool: Pool, tmp_path: Path) -> None:
+    def hear(kind: str, facts: dict[str, Any]) -> None:
+        if facts.get("stage") == "waiting":
+            with get_client(sync_client=True) as client:
+                client.delete_work_pool(pool.name)
+
+    with pytest.raises(FarmError, match="not on Prefect's server any more"):
+        run(quartered_clip(tmp_path / "clip.mp4"), Channel(hear), dispatch="pool")
+
+
 @pytest.mark.slow
+@pytest.mark.farm
 def test_a_pool_makes_the_frames_that_one_process_makes_and_leaves_nothing(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

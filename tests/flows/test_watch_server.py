@@ -21,7 +21,7 @@ from tests.clips import decoded_lumas, make_clip
 from tests.farm.processes import wait_for
 from tests.flows.watch_server import ROOT, program, running_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.farm]
 
 CLIPS = 8
 PROGRAM_SECONDS = 120
