@@ -108,58 +108,63 @@ def ledger(store: S3Store) -> Entries:
     return Entries.model_validate_json(content)
 
 
-def test_a_job_on_machines_that_share_only_a_bucket_needs_nothing_else(
+def drop(store: S3Store, folder: Path) -> Path:
+    """Put a film of two chunks, and a file that is none, under the watched prefix."""
+    film = another_film(make_film(folder / "two.mp4", chunks=2), folder / "dropped.mp4")
+    bad = folder / "bad.mp4"
+    bad.write_bytes(b"no video" * 100)
+    for file in (film, bad):
+        upload(store, file, f"drop/{file.name}")
+    return film
+
+
+def check_links(farm: Farm, store: S3Store, job: Run) -> None:
+    """The links in the artifacts open without a key, and are the results."""
+    found = links(farm, job)
+    assert len(found) == len(("result", "poster", "contact sheet", "before and after"))
+    sizes = {file.key: file.size for file in store.files("results")}
+    for link in found:
+        answer = httpx.get(link)
+        assert answer.status_code == httpx.codes.OK, link
+        assert len(answer.content) == sizes[unquote(urlsplit(link).path).removeprefix("/farm/")]
+
+
+def test_a_job_and_a_watch_on_machines_that_share_only_a_bucket_need_nothing_else(
     farm: Farm, bucket: S3Store, new_film: Callable[[], Path], quiet: list[str], tmp_path: Path
 ) -> None:
-    film = new_film()
+    film, dropped = new_film(), drop(bucket, tmp_path)
     key, spec = f"in/{film.name}", SPEC.model_dump(mode="json")
-    job = start(farm, PARENT, source=upload(bucket, film, key), spec=spec, store=BUCKET).completed()
+    watching = {"folder": "drop", "store": BUCKET, "spec": spec, "options": {"settle_seconds": 0}}
+    watch = start(farm, WATCH, **watching)
+    job = start(farm, PARENT, source=upload(bucket, film, key), spec=spec, store=BUCKET)
+
+    watch.completed()
+    assert b"was not enhanced" in (bucket.read("drop/bad.mp4.sakuga-error.txt") or b"")
+    [asked] = [asked for asked in ledger(bucket).asked.values() if asked.run]
+    watched = Run(farm, UUID(asked.run))
+
+    job.completed()
     assert job.run().name == f"enhance {film.name} (2x) from farm"
     [result] = [found for found in keys(bucket, "results") if found.endswith(f"/{film.stem}.sakuga.mp4")]
     stem = result.removesuffix(".mp4")
     assert keys(bucket, result.rpartition("/")[0]) == {f"{stem}{ending}" for ending in ENDINGS}
     bucket.download(result, tmp_path / "result.mp4")
     assert digests(tmp_path / "result.mp4") == quiet
-
-    found = links(farm, job)
-    assert len(found) == len(("result", "poster", "contact sheet", "before and after"))
-    sizes = {file.key: file.size for file in bucket.files("results")}
-    for link in found:
-        answer = httpx.get(link)
-        assert answer.status_code == httpx.codes.OK, link
-        assert len(answer.content) == sizes[unquote(urlsplit(link).path).removeprefix("/farm/")]
-
+    check_links(farm, bucket, job)
     assert len(job.children()) > len(GPUS), "no machine had two units: its cache is not proved"
-    assert PARENTS in holders(farm, film)
-    assert fetches(farm, key) == len(holders(farm, film)) > 1, job.story()
-    assert settled(farm, job, killed=False) == []
-    assert keys(bucket, f"{JOBS}/{job.id}") == set()
+
+    watched.completed()
+    assert watched.children(), "no chunk of it was made on the pool"
+    assert [found for found in keys(bucket, "results") if found.endswith("/dropped.sakuga.mp4")]
+    for source, place in ((film, key), (dropped, "drop/dropped.mp4")):
+        # those of the CPU pool: the watch and the run that it started are two runs of one machine
+        assert PARENTS in holders(farm, source)
+        assert fetches(farm, place) == len(holders(farm, source)) > 1, "a machine fetched it twice"
+    start(farm, WATCH, **watching).completed()
+    assert {asked.outcome for asked in ledger(bucket).asked.values()} == {"done", "failed"}
+
+    for ended in (job, watched):
+        assert settled(farm, ended, killed=False) == []
+        assert keys(bucket, f"{JOBS}/{ended.id}") == set()
     for machine in MACHINES:
         assert [path.name for path in scratch(farm, machine).iterdir()] == [FOLDER]
-
-
-def test_what_is_put_under_a_watched_prefix_is_fetched_once_and_done_over_the_pool(
-    farm: Farm, bucket: S3Store, tmp_path: Path
-) -> None:
-    film = another_film(make_film(tmp_path / "two.mp4", chunks=2), tmp_path / "dropped.mp4")
-    upload(bucket, film, "drop/dropped.mp4")
-    bad = tmp_path / "bad.mp4"
-    bad.write_bytes(b"no video" * 100)
-    upload(bucket, bad, "drop/bad.mp4")
-    watch = {
-        "folder": "drop",
-        "store": BUCKET,
-        "spec": SPEC.model_dump(mode="json"),
-        "options": {"settle_seconds": 0},
-    }
-    start(farm, WATCH, **watch).completed()
-    assert b"was not enhanced" in (bucket.read("drop/bad.mp4.sakuga-error.txt") or b"")
-    assert fetches(farm, "drop/dropped.mp4") == 1
-    [asked] = [asked for asked in ledger(bucket).asked.values() if asked.run]
-    job = Run(farm, UUID(asked.run)).completed()
-    assert job.children(), "no chunk was made on the pool"
-    assert [found for found in keys(bucket, "results") if found.endswith("/dropped.sakuga.mp4")]
-    assert fetches(farm, "drop/dropped.mp4") == len(holders(farm, film)), "it was fetched again"
-    start(farm, WATCH, **watch).completed()
-    assert {asked.outcome for asked in ledger(bucket).asked.values()} == {"done", "failed"}
-    assert settled(farm, job, killed=False) == []
