@@ -50,7 +50,10 @@ def up(
     gpu_workers: Gpus = "auto",
 ) -> None:
     """Start a whole farm on this machine: server, pools, deployments, workers. Ctrl-C ends it."""
-    with _ended_by_signal(), _refusing():
+    with (
+        _ended_by_signal("Ending workers and server", "Ended; `sakuga farm up` goes on from here."),
+        _refusing(),
+    ):
         count = _gpu_count(gpu_workers)
         with _only_one(), Members(typer.echo) as members:
             check_port(host, port)
@@ -78,14 +81,15 @@ def join(
     gpu_workers: Gpus = "auto",
 ) -> None:
     """Have this machine work for a farm that runs elsewhere. Ctrl-C ends its workers."""
-    with _ended_by_signal(), _refusing():
+    with _ended_by_signal("Ending these workers", "Ended; the farm goes on without them."), _refusing():
         count = _gpu_count(gpu_workers)
         url = server.rstrip("/")
         url = url if url.endswith("/api") else f"{url}/api"
         environment = _adopt(base_environment(url))
-        from deployments.install import server_version
-
         with _only_one(), Members(typer.echo) as members:
+            # Prefect looks for the folder that is made here
+            from deployments.install import server_version
+
             typer.echo(f"Joining {url} (Prefect {_run(server_version)})")
             for worker in worker_members(cpu_workers, count, environment):
                 members.add_worker(worker)
@@ -220,14 +224,14 @@ def _refusing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_by_signal() -> Iterator[None]:
+def _ended_by_signal(ending: str, ended: str) -> Iterator[None]:
     """The first signal ends the farm in order, which takes some seconds; more of them change nothing."""
 
     def hear(number: int, frame: FrameType | None) -> None:
         del number, frame
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
-        typer.echo("\nEnding workers and server")
+        typer.echo(f"\n{ending}")
         raise KeyboardInterrupt
 
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -235,7 +239,7 @@ def _ended_by_signal() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("Ended; `sakuga farm up` goes on from here.")
+        typer.echo(ended)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ ROUTINE = re.compile(
     r"Finished in state |Encountered exception during execution|Engine execution exited with unexpected"
     r"|Beginning flow run |Running \d+ deployment pull|Executing deployment step"
     r"|Deployment step |All deployment steps |Flow run .* submitted to infrastructure"
+    r"|Worker '.*' submitting flow run |Downloading flow code from storage at "
 )
 """What Prefect says of every run, and what its state says already."""
 

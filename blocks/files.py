@@ -130,4 +130,4 @@ def _name(part: Path, target: Path, *, overwrite: bool) -> None:
             return
     # the same content under the name is what an earlier try has left
     if target.is_dir() or file_digest(part) != file_digest(target):
-        raise OptionError(f"{str(target)!r} already exists; choose another name or pass --overwrite.")
+        raise OptionError(f"{str(target)!r} already exists; choose another name or turn on overwrite.")

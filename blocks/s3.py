@@ -242,7 +242,7 @@ class S3Store(MediaStore):
         same = head["ContentLength"] == ref.size and head["Metadata"].get("sha256") == ref.sha256
         if only and not same:
             raise OptionError(
-                f"{self.location(ref.uri)!r} already exists; choose another name or pass --overwrite."
+                f"{self.location(ref.uri)!r} already exists; choose another name or turn on overwrite."
             )
         return same
 

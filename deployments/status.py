@@ -1,8 +1,11 @@
 """What a farm looks like from outside: its server, pools, workers and runs."""
 
+from datetime import UTC, datetime
+
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateName,
     FlowRunFilterTags,
@@ -53,7 +56,8 @@ async def _pool_line(client: PrefectClient, name: str) -> str:
     workers = await client.read_workers_for_work_pool(name, worker_filter=online, limit=SHOWN)
     names = ", ".join(sorted(worker.name for worker in workers)) or "none: its runs wait"
     paused = ", paused" if pool.is_paused else ""
-    return f"Pool {name} ({pool.type}{paused}): {len(workers)} workers online: {names}"
+    count = "1 worker" if len(workers) == 1 else f"{len(workers)} workers"
+    return f"Pool {name} ({pool.type}{paused}): {count} online: {names}"
 
 
 async def _runs_line(client: PrefectClient) -> str:
@@ -61,6 +65,8 @@ async def _runs_line(client: PrefectClient) -> str:
         flow_run_filter=FlowRunFilter(
             tags=FlowRunFilterTags(all_=["sakuga"]),
             state=FlowRunFilterState(name=FlowRunFilterStateName(any_=list(STATES))),
+            # what schedules have planned for later is no work that waits
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
         ),
         sort=FlowRunSort.START_TIME_DESC,
         limit=SHOWN,

@@ -201,6 +201,9 @@ def test_status_names_the_workers(farm: Up) -> None:
     done = farm.command("status")
     assert done.returncode == 0, done.stderr
     assert farm.online("gpu")[0] in done.stdout
+    assert "1 worker online" in done.stdout
+    # the nights of the clean-up are planned already
+    assert "scheduled" not in done.stdout
 
 
 def test_a_second_farm_of_the_same_home_is_refused(farm: Up) -> None:
