@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.farm_machine import base_environment, check_port, farm_folder, server_member, worker_members
+from app.farm_machine import (
+    base_environment,
+    check_name,
+    check_port,
+    farm_folder,
+    server_member,
+    worker_members,
+)
 from app.farm_members import Members
 from app.refusal import refuse
 from app.server import configured_server
@@ -38,6 +45,12 @@ Gpus = Annotated[
     typer.Option("--gpu-workers", help="Workers of the GPU pool: `auto` is one for each GPU.", metavar="N"),
 ]
 Cpus = Annotated[int, typer.Option("--cpu-workers", min=0, help="Workers of the CPU pool.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="What its workers are called after, in place of its host name.", metavar="NAME"
+    ),
+]
 
 
 @farm.command()
@@ -48,6 +61,7 @@ def up(
     ] = "127.0.0.1",
     cpu_workers: Cpus = 1,
     gpu_workers: Gpus = "auto",
+    name: Name = None,
 ) -> None:
     """Start a whole farm on this machine: server, pools, deployments, workers. Ctrl-C ends it."""
     with (
@@ -55,6 +69,7 @@ def up(
         _refusing(),
     ):
         count = _gpu_count(gpu_workers)
+        check_name(name)
         with _only_one(), Members(typer.echo) as members:
             check_port(host, port)
             here = "127.0.0.1" if host == "0.0.0.0" else host
@@ -65,7 +80,7 @@ def up(
             members.add_server(server)
             _wait_for_server(url, server.has_died, str(server.log))
             typer.echo(_summary(_install()))
-            for worker in worker_members(cpu_workers, count, environment):
+            for worker in worker_members(cpu_workers, count, environment, name):
                 members.add_worker(worker)
                 typer.echo(f"Worker {worker.name}")
             _say_addresses(url)
@@ -79,10 +94,12 @@ def join(
     ],
     cpu_workers: Cpus = 0,
     gpu_workers: Gpus = "auto",
+    name: Name = None,
 ) -> None:
     """Have this machine work for a farm that runs elsewhere. Ctrl-C ends its workers."""
     with _ended_by_signal("Ending these workers", "Ended; the farm goes on without them."), _refusing():
         count = _gpu_count(gpu_workers)
+        check_name(name)
         url = server.rstrip("/")
         url = url if url.endswith("/api") else f"{url}/api"
         environment = _adopt(base_environment(url))
@@ -91,7 +108,7 @@ def join(
             from deployments.install import server_version
 
             typer.echo(f"Joining {url} (Prefect {_run(server_version)})")
-            for worker in worker_members(cpu_workers, count, environment):
+            for worker in worker_members(cpu_workers, count, environment, name):
                 members.add_worker(worker)
                 typer.echo(f"Worker {worker.name}")
             typer.echo("Ctrl-C ends these workers; the farm goes on.")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from sakuga.errors import FarmError
 from sakuga.settings import home
 
 ASK_TIMEOUT = 60
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 WORKER_ENVIRONMENT = {
     # a run starts within about two seconds
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -80,6 +82,16 @@ def check_port(host: str, port: int) -> None:
             ) from error
 
 
+def check_name(name: str | None) -> None:
+    """Refuse what cannot be a machine's name; None is the host name.
+
+    Raises:
+        FarmError: it is none.
+    """
+    if name is not None and not NAME.fullmatch(name):
+        raise FarmError(f"{name[:40]!r} is no name for a machine: use letters, digits, dots and dashes.")
+
+
 def base_environment(url: str) -> dict[str, str]:
     """Environment of the farm's processes: this one's, with the server's address and a Prefect of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_PROFILE"}
@@ -103,25 +115,28 @@ def server_member(host: str, port: int, environment: Mapping[str, str]) -> Membe
     return Member("server", command, {**environment, **own}, farm_folder() / "logs" / "server.log")
 
 
-def worker_members(cpu: int, gpu: int | None, environment: Mapping[str, str]) -> list[Member]:
+def worker_members(
+    cpu: int, gpu: int | None, environment: Mapping[str, str], name: str | None = None
+) -> list[Member]:
     """The workers of this machine.
 
     Args:
         cpu: workers of the CPU pool.
         gpu: workers of the GPU pool; None is one for each GPU, or one on the CPU where there is none.
         environment: of the farm's processes.
+        name: of the machine, as no two of a farm may have; its host name unless given.
     """
     devices = gpus()
     count = max(1, len(devices)) if gpu is None else gpu
-    host = platform.node().split(".")[0] or "machine"
+    host = name or platform.node().split(".")[0] or "machine"
     workers = [_worker(f"{host}-cpu-{number}", "cpu", None, environment) for number in range(cpu)]
     for number in range(count):
         if devices:
             own = {**environment, "CUDA_VISIBLE_DEVICES": devices[number % len(devices)]}
-            name = f"{host}-gpu-{number}"
+            worker = f"{host}-gpu-{number}"
         else:
-            own, name = dict(environment), f"{host}-gpu-on-cpu-{number}"
-        workers.append(_worker(name, "gpu", 1, own))
+            own, worker = dict(environment), f"{host}-gpu-on-cpu-{number}"
+        workers.append(_worker(worker, "gpu", 1, own))
     return workers
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.farm_machine import worker_members
 from tests.clips import make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
@@ -210,6 +211,25 @@ def test_a_second_farm_of_the_same_home_is_refused(farm: Up) -> None:
     done = farm.command("up", "--port", str(_free_port()))
     assert done.returncode == 1
     assert "is running already" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "two words", "../up", "-n"])
+def test_what_cannot_be_the_name_of_a_machine_is_refused(tmp_path: Path, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "app.cli", "farm", "join", f"--name={name}", "http://127.0.0.1:1/api"],
+        capture_output=True,
+        text=True,
+        env=_clean_environment(tmp_path),
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "no name for a machine" in done.stderr
+
+
+def test_workers_are_called_after_their_machine() -> None:
+    names = [worker.name for worker in worker_members(1, 2, {"CUDA_VISIBLE_DEVICES": ""}, "box-7")]
+    assert [name.startswith(("box-7-cpu-", "box-7-gpu-")) for name in names] == [True] * 3
+    assert len(set(names)) == 3
 
 
 def test_a_port_that_is_taken_is_refused(farm: Up, tmp_path: Path) -> None:
