@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blocks.files import local_errors
-from blocks.stores import MediaStore
+from blocks.stores import MediaStore, Stored
 from sakuga.errors import DiskFullError, StoreError, UnreadableMediaError
 from sakuga.media.ref import MediaRef, file_digest
 from sakuga.settings import Settings, load_settings
@@ -27,8 +27,9 @@ from tasks.digest import digest_of
 T = TypeVar("T")
 
 FOLDER = "sources"
-FETCHED, STORED = ".json", ".store.json"
-"""Ends of the notes that say which file was proved: a fetched one, and one of a store that is a folder."""
+FETCHED, STORED, PLACED = ".json", ".store.json", ".place.json"
+"""Ends of notes: which file was proved, a fetched one or one of a store that is a folder; and which content
+was found at a place in a store."""
 
 FETCHING = ".fetch"
 POLL = 0.2
@@ -157,18 +158,30 @@ def _fetch_unknown(store: MediaStore, key: str) -> MediaRef:
         raise StoreError(f"{store.location(key)!r} is not there any more; store it again and retry.")
     # until its digest is known, the lock and the folder are those of the place it comes from
     place = root / hashlib.sha256(store.location(key).encode()).hexdigest()
-    with (
-        _locked(root, place.name),
-        local_errors(place),
-        _part(place, stored.size, settings) as part,
-    ):
-        ref = _with_room(lambda: store.download(key, part), settings)
-        cached = root / ref.sha256
-        with _locked(root, ref.sha256):
-            if not _known(_note_of(cached), cached, ref.sha256):
-                part.replace(cached)
-                _write_note(_note_of(cached), cached, ref.sha256)
+    with _locked(root, place.name), local_errors(place):
+        if before := _found_before(place, stored):
+            return before
+        with _part(place, stored.size, settings) as part:
+            ref = _with_room(lambda: store.download(key, part), settings)
+            cached = root / ref.sha256
+            with _locked(root, ref.sha256):
+                if not _known(_note_of(cached), cached, ref.sha256):
+                    part.replace(cached)
+                    _write_note(_note_of(cached), cached, ref.sha256)
+        facts = {"sha256": ref.sha256, "size": stored.size, "used": str(stored.used)}
+        _write(place.with_name(f"{place.name}{PLACED}"), facts)
     return ref
+
+
+def _found_before(place: Path, stored: Stored) -> MediaRef | None:
+    """What was fetched from a place that has not changed since, where it is still here."""
+    try:
+        note = json.loads(place.with_name(f"{place.name}{PLACED}").read_bytes())
+        same = (note["size"], note["used"]) == (stored.size, str(stored.used))
+        ref = MediaRef(uri=stored.key, sha256=note["sha256"], size=stored.size)
+        return ref if same and (place.parent / ref.sha256).exists() else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 @contextmanager
@@ -235,6 +248,10 @@ def _remove_leftovers(folder: Path) -> None:
         with suppress(OSError, ValueError, KeyError):
             if not Path(json.loads(note.read_bytes())["path"]).exists():
                 note.unlink()
+    for note in folder.glob(f"*{PLACED}"):
+        with suppress(OSError, ValueError, KeyError):
+            if not (folder / json.loads(note.read_bytes())["sha256"]).exists():
+                note.unlink()
     for lock in folder.glob("*.lock"):
         # taking a lock and leaving it removes it
         with _lock_now(folder, lock.name.removesuffix(".lock")):
@@ -295,6 +312,10 @@ def _known(note: Path, path: Path, sha256: str) -> bool:
 
 
 def _write_note(note: Path, path: Path, sha256: str) -> None:
+    _write(note, {"sha256": sha256, **_facts(path)})
+
+
+def _write(note: Path, facts: dict[str, Any]) -> None:
     part = note.with_name(f"{note.name}.part")
-    part.write_text(json.dumps({"sha256": sha256, **_facts(path)}))
+    part.write_text(json.dumps(facts))
     part.replace(note)

@@ -214,11 +214,27 @@ def test_a_file_that_others_uploaded_is_fetched_once_under_the_digest_that_it_ha
         assert path == folder / "source.mkv"
         assert path.read_bytes() == content
         assert ref == MediaRef(uri="in/clip.mkv", sha256=hashlib.sha256(content).hexdigest(), size=SIZE)
+    mark = (root / "sources" / ref.sha256).stat().st_ino
+    with run_folder(root) as folder:
+        assert stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")[1] == ref
+        assert (folder / "source.mkv").stat().st_ino == mark
     bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=b"x" * SIZE)
     with run_folder(root) as folder:
         # only its size can be looked at any more: fetching it would give something else
         assert local_source(bucket, ref, folder, "clip.mkv").read_bytes() == content
-    assert _kept(root) == sorted([ref.sha256, f"{ref.sha256}.json"])
+
+
+def test_a_file_of_the_store_that_was_replaced_is_fetched_anew(bucket: S3Store, root: Path) -> None:
+    refs = []
+    for size in (SIZE, SIZE + 1):
+        bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=os.urandom(size))
+        with run_folder(root) as folder:
+            path, ref = stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == ref.sha256
+        refs.append(ref)
+    assert refs[0].sha256 != refs[1].sha256
+    assert clean_sources(root, 0)[0] == len(refs)
+    assert _kept(root) == []
 
 
 def test_nothing_is_left_of_a_file_that_cannot_be_fetched(
