@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Literal
 
 from prefect import unmapped
+from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 
 from flows.pool import clear_shared, make_on_pool
@@ -69,7 +70,12 @@ def _make(
         if run is None:
             raise FarmError("Only a flow run can spread a job over a work pool; choose the dispatch `local`.")
         ending.callback(clear_shared, job, run, farm)
-        return make_on_pool(job, run, flow_run.get_run_count(), missing, farm, progress, table, watch)
+        try:
+            return make_on_pool(job, run, flow_run.get_run_count(), missing, farm, progress, table, watch)
+        except Abort:
+            # what is shared belongs to the later try
+            ending.pop_all()
+            raise
     futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
     made = gather_chunks(futures, missing, watch)
     for index, record in made.items():

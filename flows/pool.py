@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import Abort
 from prefect.logging import get_run_logger
 
 from flows.pool_api import Pool, PoolApi, worker_of
@@ -37,6 +38,9 @@ STORE_PERIOD = 1.0
 
 API_PERIOD = 5.0
 """Seconds between two questions to Prefect's server."""
+
+UNHEARD = 30.0
+"""Seconds between two answers of the server that are usual on a busy machine."""
 
 PENDING = 60.0
 """Seconds after which a run that a worker took and did not begin counts as lost, at least."""
@@ -77,6 +81,7 @@ def make_on_pool(
         The finished chunks by number.
 
     Raises:
+        Abort: a later try of the same run works already.
         CancelledError: the job was asked to stop.
         FarmError: chunks could not be made, or the server does not answer.
         StoreError: the store refuses, or stays away.
@@ -90,6 +95,8 @@ def make_on_pool(
     with keep_lease(open_store(job.store), run, run_count, farm.lease_seconds):
         try:
             return dispatch.make(watch)
+        except Abort:
+            raise
         except BaseException as error:
             dispatch.give_up(error)
             raise
@@ -137,6 +144,7 @@ class Dispatch:
         self._count = 0
         self._waiting = False
         self._next_look = self._next_question = 0.0
+        self._heard = time.monotonic()
         self._logger = get_run_logger()
 
     def make(self, watch: Callable[[], None]) -> dict[int, ChunkRecord]:
@@ -223,7 +231,10 @@ class Dispatch:
         """Ask the server what has become of the runs, and take back what ended ones have left."""
         own = UUID(self._run)
         runs = self._api.read([own, *(unit.run for unit in self._units)])
-        self._check_own(runs[own].state if own in runs else None)
+        self._check_own(runs.get(own))
+        # in a time without answers nothing could be seen to go on
+        unheard = max(0.0, time.monotonic() - self._heard - UNHEARD)
+        self._heard = time.monotonic()
         pending = max(PENDING, self._farm.lease_seconds)
         if self._pool.type != "process":
             # a container may have to be downloaded first
@@ -236,14 +247,18 @@ class Dispatch:
             if state is None or state.is_final():
                 self._end(unit, state)
                 continue
-            unit.see(state.type)
+            unit.see(state.type, unheard)
             if unit.state == StateType.RUNNING and unit.left:
                 self._table.set(unit.left[0], state="running", worker=unit.worker)
             if unit.overdue(pending):
                 self._drop(unit, state)
 
-    def _check_own(self, state: "State[object] | None") -> None:
+    def _check_own(self, run: FlowRun | None) -> None:
         """Stop when somebody, or an automation, has ended this run on the server."""
+        if run and run.run_count > self._run_count:
+            # it was given up while this machine slept; nothing is to be said of it from here
+            raise Abort("A later try of this run works already.")
+        state = run.state if run else None
         if state is None or not (state.is_final() or state.type == StateType.CANCELLING):
             return
         if state.type in (StateType.CANCELLING, StateType.CANCELLED):

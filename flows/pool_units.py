@@ -56,8 +56,9 @@ class InFlight:
         """Whether no worker has taken it yet."""
         return self.state in (StateType.SCHEDULED, StateType.PAUSED)
 
-    def see(self, state: StateType) -> None:
-        """The server says that its run is in this state."""
+    def see(self, state: StateType, unheard: float = 0.0) -> None:
+        """The server says that its run is in this state; `unheard` seconds before it said nothing at all."""
+        self.since += unheard
         if state != self.state:
             self.state, self.since = state, time.monotonic()
             if state == StateType.RUNNING:

@@ -16,7 +16,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
@@ -70,7 +70,7 @@ class Pool:
     def heartbeat(self, worker: str) -> None:
         """Have a worker of this name be online, which takes nothing by itself."""
         url = f"{PREFECT_API_URL.value()}/work_pools/{self.name}/workers/heartbeat"
-        httpx.post(url, json={"name": worker}).raise_for_status()
+        wait_for(lambda: httpx.post(url, json={"name": worker}).is_success, 30, f"{worker} is online")
 
     def crash(self, run: FlowRun, worker: str) -> None:
         """What the server hears when a worker takes a run whose process dies."""
@@ -83,6 +83,10 @@ class Pool:
         wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[self.deployment]))
         with get_client(sync_client=True) as client:
             return client.read_flow_runs(flow_run_filter=wanted)
+
+    def waiting(self, name: str) -> list[FlowRun]:
+        """Runs of this name that no worker has taken."""
+        return [run for run in self.runs() if run.state_name == "Scheduled" and run.name == name]
 
     def shared_files(self) -> list[Path]:
         """What jobs shared with workers and did not remove."""
@@ -133,55 +137,65 @@ def test_a_job_without_workers_says_so_waits_and_can_be_stopped(pool: Pool, tmp_
 
 
 @contextmanager
-def meanwhile(act: Callable[[], None]) -> Iterator[None]:
-    """Do something in another thread; what goes wrong there is raised at the end."""
+def meanwhile(channel: Channel, act: Callable[[], None]) -> Iterator[None]:
+    """Do something in another thread; what goes wrong there stops the job, and is raised at the end."""
+
+    def safely() -> None:
+        try:
+            act()
+        except BaseException:
+            channel.cancel()
+            raise
+
     with ThreadPoolExecutor() as threads:
-        done = threads.submit(contextvars.copy_context().run, act)
-        yield
-        done.result()
+        done = threads.submit(contextvars.copy_context().run, safely)
+        try:
+            yield
+        finally:
+            done.result(60)
 
 
-def test_a_chunk_that_one_worker_fails_is_given_out_again_as_long_as_another_has_not_tried(
+def test_a_chunk_that_one_worker_fails_again_and_again_is_given_out_until_another_has_tried(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SAKUGA_FARM__TRIES", "1")
+    monkeypatch.setenv("SAKUGA_FARM__TRIES", "2")
+    monkeypatch.setattr("flows.pool.API_PERIOD", 0.5)
+    monkeypatch.setattr("flows.pool_trust.REST", 0.1)
     channel = Channel()
 
     def act() -> None:
-        for worker in ("bad", "good", "bad"):
-            pool.heartbeat(worker)
         for worker in ("bad", "good"):
-            waiting = wait_for(
-                lambda: [run for run in pool.runs() if run.state_name == "Scheduled"], 30, "a run"
-            )
-            pool.crash(waiting[0], worker)
+            pool.heartbeat(worker)
+        for worker in ("bad", "bad", "bad", "good"):
+            pool.crash(wait_for(lambda: pool.waiting("clip.mp4 chunk 0"), 30, "it is given out")[0], worker)
 
-    with meanwhile(act), pytest.raises(FarmError, match="exit code 1") as raised:
+    with meanwhile(channel, act), pytest.raises(FarmError, match="exit code 1") as raised:
         run(quartered_clip(tmp_path / "clip.mp4"), channel, dispatch="pool")
-    assert "worker bad, good" in raised.value.__notes__[0]
+    assert "worker bad, good; 4 of its runs failed" in raised.value.__notes__[0]
 
 
 def test_a_run_whose_later_try_works_already_leaves_everything_to_it(pool: Pool, tmp_path: Path) -> None:
     own: list[UUID] = []
+    tried_again: list[State[Any]] = [AwaitingRetry(), Running()]
 
-    def hear(kind: str, facts: dict[str, Any]) -> None:
+    def hear(_: str, facts: dict[str, Any]) -> None:
         if facts.get("stage") == "waiting":
             own.append(UUID(flow_run.id))
             with get_client(sync_client=True) as client:
-                for state in (AwaitingRetry(), Running()):
+                for state in tried_again:
                     client.set_flow_run_state(own[0], state, force=True)
 
     with pytest.raises(Abort):
         run(quartered_clip(tmp_path / "clip.mp4"), Channel(hear), dispatch="pool")
     with get_client(sync_client=True) as client:
-        state = client.read_flow_run(own[0]).state
-    assert state
-    assert state.is_running()
+        now = client.read_flow_run(own[0]).state
+    assert now
+    assert now.is_running()
     assert pool.shared_files() != []
 
 
 def test_a_pool_that_is_removed_meanwhile_ends_the_job_with_a_sentence(pool: Pool, tmp_path: Path) -> None:
-    def hear(kind: str, facts: dict[str, Any]) -> None:
+    def hear(_: str, facts: dict[str, Any]) -> None:
         if facts.get("stage") == "waiting":
             with get_client(sync_client=True) as client:
                 client.delete_work_pool(pool.name)

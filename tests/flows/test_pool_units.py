@@ -130,3 +130,13 @@ def test_a_run_is_overdue_by_the_time_that_its_state_allows() -> None:
     assert not now.overdue(pending=-1)
     now.since -= 60 + 61
     assert now.overdue(pending=60)
+
+
+def test_a_run_is_not_overdue_for_a_time_in_which_the_server_was_away() -> None:
+    now = unit(1)
+    now.see(StateType.PENDING)
+    now.since -= 300
+    now.see(StateType.PENDING, 280)
+    assert not now.overdue(pending=60)
+    now.since -= 300
+    assert now.overdue(pending=60)
