@@ -1,6 +1,7 @@
 """Starting, cancelling and retrying runs."""
 
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,13 @@ def start(server: Server, deployment: Mapping[str, Any], parameters: Mapping[str
         OptionError: the server refuses the parameters; the message names the field.
         FarmError: the server does not answer.
     """
-    body = {"parameters": parameters, "name": job_name(parameters), "state": {"type": "SCHEDULED"}}
+    body = {
+        "parameters": parameters,
+        "name": job_name(parameters),
+        "state": {"type": "SCHEDULED"},
+        # a busy server is asked again
+        "idempotency_key": str(uuid.uuid4()),
+    }
     made = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
     if made is None:
         raise OptionError(f"The deployment {deployment['name']!r} is not there any more.")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,9 @@ SEARCHED = 5000
 
 SHORT = 8
 """Characters of an id that are shown; also what few runs share."""
+
+LENGTHS = (SHORT, 13, 18, 23)
+"""Characters of an id, up to each of its dashes."""
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 ROUTINE = re.compile(
@@ -113,9 +117,16 @@ def find_run(server: Server, wanted: str) -> Run:
     if not found:
         raise OptionError(f"There is no run {wanted!r} on {server.url}; `sakuga jobs list` shows all.")
     if len(found) > 1:
-        ids = ", ".join(run.short for run in found[:5])
+        ids = ", ".join(short_ids(found)[:5])
         raise OptionError(f"{len(found)} runs are meant by {wanted!r}; choose one by its id: {ids}.")
     return found[0]
+
+
+def short_ids(runs: Sequence[Run]) -> list[str]:
+    """The beginning of each id, longer where others begin so too: a schedule's ids begin with their time."""
+    ids = [run.id for run in runs]
+    shared = Counter(one[:size] for one in ids for size in LENGTHS)
+    return [one[: next((size for size in LENGTHS if shared[one[:size]] == 1), len(one))] for one in ids]
 
 
 def list_runs(server: Server, states: Sequence[str], limit: int, *, upkeep: bool) -> list[Run]:
@@ -180,7 +191,8 @@ def _run(facts: dict[str, Any]) -> Run:
         kind=state.get("type") or "",
         message=sentence(state.get("message")),
         since=_time(state.get("timestamp")),
-        created=_time(facts.get("created")),
+        # a schedule makes its runs long before they are due
+        created=_time(facts.get("expected_start_time" if facts.get("auto_scheduled") else "created")),
         started=_time(facts.get("start_time")),
         ended=_time(facts.get("end_time")),
         scheduled=bool(facts.get("auto_scheduled")),

@@ -20,6 +20,9 @@ TIMEOUT = 30.0
 
 CONNECT_TIMEOUT = 5.0
 
+BUSY_PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)
+"""Seconds to wait when a server has not done what was asked, as its database was busy."""
+
 PAUSE = 1.0
 """Seconds between two tries to reach a server that is away."""
 
@@ -90,6 +93,11 @@ class Server:
         answer = self._send(method, path, body)
         if answer.status_code == httpx.codes.FORBIDDEN and "CSRF" in answer.text:
             self._take_token()
+            answer = self._send(method, path, body)
+        for pause in BUSY_PAUSES:
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(pause)
             answer = self._send(method, path, body)
         return self._judged(answer)
 

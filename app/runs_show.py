@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.runs_read import Artifact, Run, artifacts_of, chunk_rows, list_runs, units_of
+from app.runs_read import Artifact, Run, artifacts_of, chunk_rows, list_runs, short_ids, units_of
 from app.runs_server import Server
 from sakuga.quality.words import duration_text, plain
 
@@ -59,14 +59,14 @@ def list_lines(found: Sequence[tuple[Run, float | None]]) -> list[str]:
     """A line for each run."""
     rows = [
         (
-            run.short,
+            short,
             run.state,
             "" if percent is None else f"{percent:.0f} %",
             age_text(run.created),
             "" if run.seconds is None else duration_text(run.seconds),
             run.name,
         )
-        for run, percent in found
+        for (run, percent), short in zip(found, short_ids([run for run, _ in found]), strict=True)
     ]
     return table_lines(HEADS, rows) if rows else ["There are no such runs."]
 

@@ -5,7 +5,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,8 @@ from prefect.settings import PREFECT_API_URL
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.runs_read import sentence
-from app.runs_server import refusal
+from app.runs_read import Run, sentence, short_ids
+from app.runs_server import Server, refusal
 from sakuga.enhance.spec import EnhanceSpec
 from tests.clips import make_clip
 
@@ -258,3 +261,33 @@ def test_listing_does_without_prefect_and_is_quick(server: str, finished: str) -
 )
 def test_a_state_says_one_sentence(message: str | None, said: str) -> None:
     assert sentence(message) == said
+
+
+def test_a_server_whose_database_is_busy_is_asked_again() -> None:
+    asked: list[str] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(503 if len(asked) < 3 else 201)
+            self.end_headers()
+            self.wfile.write(b'{"id": "1"}')
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        with Server(f"http://127.0.0.1:{listening.server_port}/api") as server:
+            assert server.post("/flow_runs/", {"name": "x"}) == {"id": "1"}
+        listening.shutdown()
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+
+
+def test_ids_that_begin_alike_are_shown_longer() -> None:
+    begun = Run("", "", "", "", "", None, None, None, None, False, None, None, 0, {}, ())
+    ids = [
+        "01a1fd28-d213-75d0-b405-c76e3c65fe9d",
+        "01a1fd28-d214-75d0-b405-c76e3c65fe9d",
+        "7bc1d0c2-0000-4000-8000-000000000000",
+    ]
+    runs = [replace(begun, id=identity) for identity in ids]
+    assert short_ids(runs) == ["01a1fd28-d213", "01a1fd28-d214", "7bc1d0c2"]
