@@ -21,6 +21,7 @@ from tasks.job import Job, load_planned, open_store
 from tasks.progress import Progress
 from tasks.retry import step
 from tasks.scratch import note_keys, noted_keys
+from tasks.source import called_by_name
 
 
 @step("find finished chunks")
@@ -108,18 +109,19 @@ def _compute(job: Job, index: int, key: str, cache: ChunkCache, progress: Progre
     _check_key(job, index, key)
     output = job.folder / f"chunk-{index}.{'mov' if job.spec.codec == 'prores' else 'mp4'}"
     try:
-        result = compute(
-            job.source.path,
-            planned.info,
-            planned.packets,
-            planned.plan,
-            chunk,
-            job.spec,
-            output,
-            settings=load_settings(),
-            on_frame=lambda done: progress.set(index, done),
-            cancelled=channel.cancelled,
-        )
+        with called_by_name(job.source):
+            result = compute(
+                job.source.path,
+                planned.info,
+                planned.packets,
+                planned.plan,
+                chunk,
+                job.spec,
+                output,
+                settings=load_settings(),
+                on_frame=lambda done: progress.set(index, done),
+                cancelled=channel.cancelled,
+            )
         # the file of weights may have been replaced between its digest and its reading
         _check_key(job, index, key)
         get_run_logger().info("chunk %d of %s: %s", index, job.source.name, _said(result))

@@ -14,6 +14,7 @@ from tasks.job import Found, Job, Planned, Source, load_planned, save_planned
 from tasks.probing import probe_once
 from tasks.progress import stage_progress
 from tasks.retry import step
+from tasks.source import called_by_name
 
 
 @step("plan")
@@ -27,12 +28,13 @@ def plan_job(source: Source, spec: EnhanceSpec, store: str | None, folder: Path)
     settings = load_settings()
     limits, channel, logger = settings.limits, current_channel(), get_run_logger()
     channel.emit("stage", stage="plan")
-    probed = probe_once(source.path, limits, salvage=spec.salvage)
-    info = probed.info
-    check_request(info, spec, limits)
-    reader = FrameReader(source.path, info.video, probed.packets, limits=limits, salvage=spec.salvage)
-    with reader, stage_progress("plan", info.video.frames) as on_frame:
-        analysis = analyse(reader, info, probed.packets, spec, on_frame)
+    with called_by_name(source):
+        probed = probe_once(source.path, limits, salvage=spec.salvage)
+        info = probed.info
+        check_request(info, spec, limits)
+        reader = FrameReader(source.path, info.video, probed.packets, limits=limits, salvage=spec.salvage)
+        with reader, stage_progress("plan", info.video.frames) as on_frame:
+            analysis = analyse(reader, info, probed.packets, spec, on_frame)
     logger.info("%s", analysis.reason)
     plan = make_plan(info, probed.packets, analysis.track, spec, limits)
     found = Found(

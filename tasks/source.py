@@ -1,12 +1,13 @@
 """From what the user named to a local file with a known content."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
 from blocks.stores import MediaStore
-from sakuga.errors import LimitError, OptionError, UnreadableMediaError
+from sakuga.errors import LimitError, OptionError, SakugaError, UnreadableMediaError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef, check_key
 from sakuga.settings import load_settings
@@ -120,3 +121,17 @@ def fetch_source(named: Named, store: str | None, folder: Path) -> Source:
         source = Source(path=path, name=named.name, sha256=ref.sha256, size=ref.size, ref=ref)
     get_run_logger().info("Source %r: %d bytes, SHA-256 %s", source.name, source.size, source.sha256)
     return source
+
+
+@contextmanager
+def called_by_name(source: Source) -> Iterator[None]:
+    """Have errors name a source from a store as people know it, not by where a run keeps its copy."""
+    try:
+        yield
+    except SakugaError as error:
+        if source.ref:
+            place = str(source.path)
+            error.args = tuple(
+                said.replace(place, source.name) if isinstance(said, str) else said for said in error.args
+            )
+        raise

@@ -145,9 +145,11 @@ class Farm:
         return False
 
     def start_storage(self) -> None:
-        """Start S3 with an empty bucket, and save the block that leads to it through the proxy."""
+        """Start S3 with an empty bucket, and save the block that leads to it through the proxy; once."""
         import boto3
 
+        if self.runs("s3"):
+            return
         argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._s3_port)]
         self._start("s3", argv, self.environment("s3"))
         s3 = boto3.client(

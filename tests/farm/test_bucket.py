@@ -58,8 +58,7 @@ def start(farm: Farm, deployment: str, **parameters: Any) -> Run:  # noqa: ANN40
 @pytest.fixture
 def bucket(farm: Farm) -> S3Store:
     """The bucket, as every machine loads it."""
-    if not farm.runs("s3"):
-        farm.start_storage()
+    farm.start_storage()
     with temporary_settings({PREFECT_API_URL: farm.url}):
         store = S3Store.load(BUCKET.split("/")[1])
     assert isinstance(store, S3Store)

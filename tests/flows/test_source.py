@@ -9,10 +9,12 @@ from prefect import flow
 from pydantic import SecretStr
 
 from blocks import LocalFolderStore, S3Store
+from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import LimitError, OptionError, UnreadableMediaError
 from sakuga.media.ref import MediaRef, file_digest
 from tasks.destination import choose_destination
 from tasks.job import Source
+from tasks.planning import plan_job
 from tasks.source import Named, fetch_source, find_source
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home", "bucket")
@@ -122,3 +124,14 @@ def test_what_is_larger_than_allowed_is_refused_before_it_is_fetched(monkeypatch
     monkeypatch.setenv("SAKUGA_LIMITS__MAX_FILE_BYTES", str(len(CONTENT) - 1))
     with pytest.raises(LimitError, match="6000 bytes"):
         find_source("in/a clip.mkv", STORE)
+
+
+def test_a_stored_file_that_is_no_video_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableMediaError, match=r"^a clip\.mkv is not a video"):
+        planned(find_source("in/a clip.mkv", STORE), tmp_path)
+
+
+@flow(name="plan", persist_result=False)
+def planned(named: Named, folder: Path) -> None:
+    """Fetch and plan, as a job does."""
+    plan_job(fetch_source(named, STORE, folder), EnhanceSpec(), STORE, folder)
