@@ -345,9 +345,11 @@ class Dispatch:
             )
             missing = missing[len(unit) :]
             wanted = [chunk for chunk in unit if not self._is_there(chunk)]
-            if wanted:
-                self._start(wanted)
-                free, sharing = free - 1, max(1, sharing - 1)
+            if not wanted:
+                # more may be there, and each look reads a whole chunk
+                return
+            self._start(wanted)
+            free, sharing = free - 1, max(1, sharing - 1)
 
     def _is_there(self, chunk: int) -> bool:
         """Whether another job has made a chunk meanwhile; it is taken then."""

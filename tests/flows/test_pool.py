@@ -3,6 +3,7 @@
 import contextvars
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,28 @@ def test_a_chunk_that_one_worker_fails_again_and_again_is_given_out_until_anothe
     with meanwhile(channel, act), pytest.raises(FarmError, match="exit code 1") as raised:
         run(quartered_clip(tmp_path / "clip.mp4"), channel, dispatch="pool")
     assert "worker bad, good; 4 of its runs failed" in raised.value.__notes__[0]
+
+
+def test_chunks_that_another_job_has_made_meanwhile_are_taken_and_not_given_out(
+    pool: Pool, tmp_path: Path
+) -> None:
+    clip, waits = quartered_clip(tmp_path / "clip.mp4"), threading.Event()
+
+    def hear(_: str, facts: dict[str, Any]) -> None:
+        if facts.get("stage") == "waiting":
+            waits.set()
+
+    channel = Channel(hear)
+
+    def act() -> None:
+        assert waits.wait(30)
+        other = run(clip, output=str(tmp_path / "other.mp4"))
+        assert other.cached_chunks == 0
+        pool.heartbeat("gpu-7")
+
+    with meanwhile(channel, act):
+        made = run(clip, channel, dispatch="pool", output=str(tmp_path / "pool.mp4"))
+    assert (made.chunks, pool.runs()) == (CHUNKS, [])
 
 
 def test_a_run_whose_later_try_works_already_leaves_everything_to_it(pool: Pool, tmp_path: Path) -> None:
