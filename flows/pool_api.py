@@ -35,6 +35,9 @@ TIMEOUT = 15.0
 LONGEST_WAIT = 5.0
 """Seconds between two tries of a request at most."""
 
+UNSAID = 5.0
+"""Seconds without an answer that nobody is told of: a busy database refuses a request now and then."""
+
 PAGE = 200
 """Runs that the server returns for one request."""
 
@@ -207,7 +210,7 @@ class PoolApi:
                         f"Prefect's server did not answer for {waited:.0f} s ({_said(error)}); "
                         "retry the run when it is back."
                     ) from error
-                if not told:
+                if not told and waited >= UNSAID:
                     told = True
                     get_run_logger().warning(
                         "Prefect's server does not answer (%s); it is waited for, %.0f s at most",

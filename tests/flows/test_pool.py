@@ -21,14 +21,16 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
-from prefect.states import AwaitingRetry, Crashed, Running
+from prefect.states import AwaitingRetry, Completed, Crashed, Running
 
 from flows.chunks import enhance_chunks
 from flows.enhance import Outcome, enhance
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import CancelledError, FarmError
 from tasks.channel import Channel, open_channel
-from tasks.shared import JOBS
+from tasks.handover import write_report
+from tasks.job import open_store
+from tasks.shared import JOBS, UnitReport
 from tests.clips import decoded_lumas
 from tests.farm.processes import MARK, kill, marked, start, wait_for
 from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
@@ -195,6 +197,36 @@ def test_chunks_that_another_job_has_made_meanwhile_are_taken_and_not_given_out(
     with meanwhile(channel, act):
         made = run(clip, channel, dispatch="pool", output=str(tmp_path / "pool.mp4"))
     assert (made.chunks, pool.runs()) == (CHUNKS, [])
+
+
+def test_a_chunk_that_its_run_says_is_done_and_the_store_does_not_have_is_given_out_again(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.pool.API_PERIOD", 0.5)
+    monkeypatch.setattr("flows.pool_units.VISIBLE", 1.0)
+    clip, channel = quartered_clip(tmp_path / "clip.mp4"), Channel()
+
+    def act() -> None:
+        pool.heartbeat("gpu-7")
+        first = wait_for(lambda: pool.waiting("clip.mp4 chunk 0"), 30, "it is given out")[0]
+        report = UnitReport(
+            unit=first.parameters["unit"],
+            worker="gpu-7",
+            end="done",
+            done=(0,),
+            failed={},
+            frames=6,
+            seconds=1,
+        )
+        assert write_report(open_store(None), first.parameters["job"], report)
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(first.id, Completed(), force=True)
+        wait_for(lambda: pool.waiting("clip.mp4 chunk 0"), 30, "it is given out again")
+        run(clip, output=str(tmp_path / "other.mp4"))
+
+    with meanwhile(channel, act):
+        made = run(clip, channel, dispatch="pool", output=str(tmp_path / "pool.mp4"))
+    assert made.chunks == CHUNKS
 
 
 def test_a_run_whose_later_try_works_already_leaves_everything_to_it(pool: Pool, tmp_path: Path) -> None:
