@@ -17,6 +17,8 @@ from sakuga.settings import home
 
 ASK_TIMEOUT = 60
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+SERVER_ENVIRONMENT = {"PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "-1"}
+
 WORKER_ENVIRONMENT = {
     # a run starts within about two seconds
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -107,6 +109,8 @@ def server_member(host: str, port: int, environment: Mapping[str, str]) -> Membe
     """Prefect's server, with its page and without telemetry."""
     command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
     own = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
+    # who writes to SQLite may need a second connection, while those that wait for it have all of the pool
+    own |= {name: value for name, value in SERVER_ENVIRONMENT.items() if name not in environment}
     if host not in ("127.0.0.1", "localhost", "::1"):
         # the page asks the machine that it came from, whatever that is called from elsewhere
         own["PREFECT_SERVER_UI_API_URL"] = "/api"
