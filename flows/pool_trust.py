@@ -6,7 +6,7 @@ time, and a chunk is given up only when every worker that is there has had a try
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 REST = 15.0
@@ -15,10 +15,10 @@ REST = 15.0
 LONGEST_REST = 300.0
 
 CONFIRMED = 2
-"""Runs that meet an error that no other attempt can help before it is believed: a bad disk looks the same."""
+"""Workers that meet an error which no other try can help before it is believed: a bad disk looks the same."""
 
 PATIENCE = 4
-"""Times `tries` failures of a chunk are enough, even when some worker has never had a try at it."""
+"""Times as many failures of a chunk are enough, even when some worker has never had a try at it."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Trust:
     _chunks: dict[int, _Rest] = field(default_factory=dict)
     _workers: dict[str, _Rest] = field(default_factory=dict)
     _failed: dict[int, list[str]] = field(default_factory=dict)
-    _final: dict[int, int] = field(default_factory=dict)
+    _final: dict[int, list[str]] = field(default_factory=dict)
 
     def made(self, worker: str) -> None:
         """A worker has made a chunk."""
@@ -56,18 +56,15 @@ class Trust:
         """A worker has failed at a chunk, `final` where no other attempt can help; all that did so far."""
         workers = self._failed.setdefault(chunk, [])
         workers.append(worker)
-        self._final[chunk] = self._final.get(chunk, 0) + final
+        if final:
+            self._final.setdefault(chunk, []).append(worker)
         return workers
 
     def gives_up(self, chunk: int, online: Collection[str]) -> bool:
         """Whether nothing speaks for another try of a chunk by one of the workers that are online."""
-        workers = self._failed.get(chunk, [])
-        if self._final.get(chunk, 0) >= CONFIRMED:
-            return True
-        if len(workers) < self.tries:
-            return False
-        tried = set(workers)
-        return len(tried) >= self.tries or tried >= set(online) or len(workers) >= PATIENCE * self.tries
+        return _enough(self._final.get(chunk, []), CONFIRMED, online) or _enough(
+            self._failed.get(chunk, []), self.tries, online
+        )
 
     def ready(self, chunk: int) -> bool:
         """Whether a chunk may be given out now."""
@@ -84,3 +81,11 @@ class Trust:
         seconds = min(LONGEST_REST, REST * 2 ** min(rest.count - 2, 30)) if rest.count > 1 else 0.0
         rest.until = self.clock() + seconds
         return seconds
+
+
+def _enough(workers: Sequence[str], wanted: int, online: Collection[str]) -> bool:
+    """Whether these failures are as many as wanted, by different workers as far as there are others."""
+    tried = set(workers)
+    if len(workers) < wanted:
+        return False
+    return len(tried) >= wanted or tried >= set(online) or len(workers) >= PATIENCE * wanted

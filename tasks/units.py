@@ -14,6 +14,9 @@ SHORT = 30.0
 SHORTEST = 10.0
 """The same at the very end, when other workers have nothing to do: about what a run takes to start."""
 
+MOST = 5000
+"""Chunks of a unit: their numbers are a parameter of a run, and Prefect takes 512 KiB of those."""
+
 SHARES = 2
 """Units that the rest is cut into for each of several workers: more even out speeds, fewer start less."""
 
@@ -81,7 +84,7 @@ def next_unit(
     held = 0
     for chunk in missing:
         # half a frame: a share that comes out even is not cut for a rounding error
-        if unit and held + frames[chunk] > wanted + 0.5:
+        if unit and (held + frames[chunk] > wanted + 0.5 or len(unit) == MOST):
             break
         unit.append(chunk)
         held += frames[chunk]

@@ -49,10 +49,13 @@ def test_a_worker_that_never_takes_a_chunk_does_not_keep_its_job_alive_for_ever(
     assert trust.gives_up(7, {"bad", "dead"})
 
 
-def test_an_error_that_no_try_can_help_is_believed_the_second_time() -> None:
+def test_an_error_that_no_try_can_help_is_believed_when_a_second_worker_meets_it() -> None:
     trust = Trust(TRIES)
     trust.failed(7, "a", final=True)
     assert not trust.gives_up(7, {"a"})
+    trust.failed(7, "a", final=True)
+    assert not trust.gives_up(7, {"a", "b", "c"})
+    assert trust.gives_up(7, {"a"}), "nobody else is there"
     trust.failed(7, "b", final=True)
     assert trust.gives_up(7, {"a", "b", "c"})
 

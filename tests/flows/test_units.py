@@ -1,5 +1,6 @@
 """Sizes of units: what they promise whatever the chunks, the workers and their speeds are."""
 
+import json
 from itertools import pairwise
 
 from hypothesis import given
@@ -8,6 +9,9 @@ from hypothesis import strategies as st
 from tasks.units import SHORTEST, Speeds, next_unit
 
 UNIT_SECONDS = 300.0
+PARAMETER_BYTES = 100_000
+"""Prefect takes 524,288 bytes for all parameters of a run; the other ones are short."""
+
 HALF_FRAME = 0.5
 """Units are cut at whole chunks; a share may be missed by a rounding error, not by a frame."""
 
@@ -122,3 +126,10 @@ def test_speeds_are_those_of_each_worker_and_of_the_mean_for_others() -> None:
     known.note("gpu-2", 0, 5)
     assert (known.of("gpu-0"), known.of("gpu-1"), known.of("gpu-2"), known.of(None)) == (20, 10, 15, 15)
     assert known.evenness == 10 / 15
+
+
+def test_a_unit_of_very_many_tiny_chunks_is_short_enough_for_a_parameter_of_prefect() -> None:
+    frames = dict.fromkeys(range(100_000, 200_000), 1)
+    units = hand_out_all(frames, list(frames), workers=1, known=speeds(1000))
+    assert sum(map(len, units)) == len(frames)
+    assert max(len(json.dumps(unit)) for unit in units) < PARAMETER_BYTES
