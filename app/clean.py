@@ -7,7 +7,7 @@ from sakuga.settings import load_settings
 from tasks.cache import prune
 from tasks.job import open_store
 from tasks.scratch import keys_in_use, remove_dead
-from tasks.sources import clean_sources
+from tasks.source_cache import clean_sources
 
 
 def clean_up(*, everything: bool, store: str | None) -> Iterator[str]:

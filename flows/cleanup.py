@@ -19,7 +19,7 @@ from tasks.job import open_store
 from tasks.leftovers import chunks_of_living, job_folders, remove_ended
 from tasks.scratch import keys_in_use, remove_dead, run_folder
 from tasks.shared import JOBS
-from tasks.sources import clean_sources
+from tasks.source_cache import clean_sources
 
 SAFE_AGE = timedelta(days=1)
 """Folders of jobs, and parts of files, that were written within this time stay whatever their runs say."""

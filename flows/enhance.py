@@ -11,8 +11,8 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.preset import EnhancePreset, with_preset
+from flows.dispatch import Dispatch, make_chunks
 from flows.forms import titled
-from flows.making import Dispatch, make_chunks
 from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import OptionError, QualityError

@@ -27,8 +27,8 @@ from tasks.progress import Progress
 from tasks.retry import patiently
 from tasks.scratch import noted_keys
 from tasks.shared import Failure
+from tasks.sizing import Speeds, next_unit
 from tasks.table import ChunkTable
-from tasks.units import Speeds, next_unit
 
 POLL = 0.2
 """Seconds between two looks at whether the job is to stop."""
@@ -91,14 +91,14 @@ def make_on_pool(
     # refused here, before anything is copied into the store
     pool = api.pool()
     share_job(job, run)
-    dispatch = Dispatch(job, run, run_count, missing, farm, api, pool, progress, table)
+    dispatcher = Dispatcher(job, run, run_count, missing, farm, api, pool, progress, table)
     with keep_lease(open_store(job.store), run, run_count, farm.lease_seconds):
         try:
-            return dispatch.make(watch)
+            return dispatcher.make(watch)
         except Abort:
             raise
         except BaseException as error:
-            dispatch.give_up(error)
+            dispatcher.give_up(error)
             raise
 
 
@@ -115,7 +115,7 @@ def clear_shared(job: Job, run: str, farm: Farm) -> None:
         get_run_logger().warning("What the job shared with its workers is left: %s", error)
 
 
-class Dispatch:
+class Dispatcher:
     """Hands out the chunks of one job until all are finished."""
 
     def __init__(

@@ -19,7 +19,7 @@ from tasks.job import PLANNED, Job, Source, open_store
 from tasks.retry import step
 from tasks.scratch import KEYS
 from tasks.shared import JOBS, Lease, SharedJob, UnitReport, job_key
-from tasks.sources import local_source, safe_suffix
+from tasks.source_cache import local_source, safe_suffix
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -18,7 +18,7 @@ from tasks.cache import FOLDER as CHUNKS
 from tasks.destination import MARK
 from tasks.job import open_store
 from tasks.shared import JOBS
-from tasks.sources import stored_source
+from tasks.source_cache import stored_source
 
 SIDECAR = ".sakuga-error.txt"
 MAX_SIDECAR = 255 - len(SIDECAR)

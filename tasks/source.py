@@ -15,7 +15,7 @@ from tasks.channel import current_channel
 from tasks.digest import digest_of
 from tasks.job import Source, open_store
 from tasks.retry import patiently, step
-from tasks.sources import local_source, stored_source
+from tasks.source_cache import local_source, stored_source
 
 
 class Named(Frozen):

@@ -16,7 +16,7 @@ from blocks.s3 import S3Store
 from sakuga.media.ref import file_digest
 from tasks.ledger import NAME, Entries
 from tasks.shared import JOBS
-from tasks.sources import FOLDER
+from tasks.source_cache import FOLDER
 from tests.farm.farm import BUCKET, Farm
 from tests.farm.faults import GPUS, PARENTS
 from tests.farm.jobs import PARENT, Job, settled

@@ -15,7 +15,7 @@ from blocks import LocalFolderStore, S3Store
 from sakuga.errors import StoreError
 from sakuga.media.ref import MediaRef
 from tasks.scratch import run_folder
-from tasks.sources import FETCHING, clean_sources, local_source, stored_source
+from tasks.source_cache import FETCHING, clean_sources, local_source, stored_source
 
 pytestmark = pytest.mark.usefixtures("sakuga_home")
 
@@ -150,7 +150,7 @@ import os, signal, sys
 from pathlib import Path
 from blocks import LocalFolderStore
 from sakuga.media.ref import MediaRef
-from tasks.sources import local_source
+from tasks.source_cache import local_source
 
 class Dies(LocalFolderStore):
     def local_path(self, key):

@@ -1,4 +1,4 @@
-"""Having the chunks of a job made: here, or over a work pool."""
+"""Where the chunks of a job are made: in its own run, or over a work pool."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

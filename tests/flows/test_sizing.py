@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.units import SHORTEST, Speeds, next_unit
+from tasks.sizing import SHORTEST, Speeds, next_unit
 
 UNIT_SECONDS = 300.0
 PARAMETER_BYTES = 100_000
