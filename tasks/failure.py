@@ -1,5 +1,6 @@
 """How a run of a flow ends that failed on purpose: in one sentence, not in a traceback."""
 
+import logging
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -9,6 +10,7 @@ from prefect.states import Cancelled, Failed
 
 from sakuga.errors import CancelledError, SakugaError
 
+RUNS = logging.getLogger("prefect.flow_runs")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,8 +33,14 @@ def said_plainly(body: Callable[P, R]) -> Callable[P, R]:
                 return cast(R, Cancelled(message=str(error)))
             raise
         except SakugaError as error:
+            RUNS.addFilter(_unsaid)
             message = " ".join([str(error), *getattr(error, "__notes__", ())])
             # a state in place of a value is that of the run
             return cast(R, Failed(message=message, data=error))
 
     return spoken
+
+
+def _unsaid(record: logging.LogRecord) -> bool:
+    """Keep out the traceback that the process of a run ends with, after its state has said why."""
+    return not (record.exc_info and isinstance(record.exc_info[1], SakugaError))

@@ -1,3 +1,4 @@
+import logging
 from uuid import UUID, uuid4
 
 import pytest
@@ -62,3 +63,16 @@ def test_parameters_are_those_of_the_body() -> None:
     assert job("works", number=7) == 7
     assert set(job.parameters.properties) == {"kind", "number"}
     assert job.parameters.required == ["kind"]
+
+
+def test_what_a_run_has_said_of_its_failure_is_not_followed_by_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(QualityError):
+        job("fails")
+    logger = logging.getLogger("prefect.flow_runs")
+    logger.addHandler(caplog.handler)
+    for error in (QualityError("on purpose"), ZeroDivisionError("a mistake")):
+        logger.error("Engine execution exited with unexpected exception", exc_info=error)
+    logger.removeHandler(caplog.handler)
+    assert {type(record.exc_info[1]) for record in caplog.records if record.exc_info} == {ZeroDivisionError}
