@@ -1,4 +1,4 @@
-"""Fixtures of all tests; neither the user's Prefect and Sakuga nor another session sees what they do."""
+"""Fixtures of all tests; the user's own Prefect and Sakuga see nothing of what they do."""
 
 import atexit
 import os

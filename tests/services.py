@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.processes import LOOPBACK, free_port, wait_for
+
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-LOOPBACK = "127.0.0.1"
 POSTGRES_USER = "postgres"
 """PostgreSQL refuses to run as root: its package makes this user."""
 
@@ -41,13 +41,6 @@ def missing_services() -> str:
         except KeyError:
             return f"PostgreSQL does not run as root, and there is no user {POSTGRES_USER}"
     return ""
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
@@ -114,11 +107,11 @@ def _accepts(port: int) -> bool:
 
 
 def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
-    ends = time.monotonic() + START_SECONDS
-    while not ready():
-        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
-        assert time.monotonic() < ends, f"no answer within {START_SECONDS:g} s"
-        time.sleep(0.1)
+    def told() -> str:
+        return log.read_text(errors="replace")[-2000:]
+
+    wait_for(lambda: ready() or process.poll() is not None, START_SECONDS, "an answer", told)
+    assert process.poll() is None, told()
 
 
 @contextmanager

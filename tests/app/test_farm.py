@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from app.farm_machine import worker_members
 from tests.clips import make_clip
+from tests.processes import free_port, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
 
@@ -35,23 +35,11 @@ def _clean_environment(home: Path) -> dict[str, str]:
     return {**kept, "SAKUGA_HOME": str(home), "PREFECT_HOME": str(home / "other-prefect")}
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(done: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-
-
 class Up:
     """A `sakuga farm up` with a home of its own."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.port = home, _free_port()
+        self.home, self.port = home, free_port()
         home.mkdir(exist_ok=True)
         self.output = home / "output.txt"
         with self.output.open("wb") as output:
@@ -63,7 +51,7 @@ class Up:
                 env=_clean_environment(home),
             )
         self.api = f"http://127.0.0.1:{self.port}/api"
-        _wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm did not start")
+        wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm did not start")
         assert not self._over(), self.said()
 
     def said(self) -> str:
@@ -128,7 +116,7 @@ def _refusal(farm: Up, **parameters: object) -> str:
 def test_a_run_over_http_is_done_by_the_workers_of_the_farm(farm: Up, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=24, size=(48, 40))
     run = farm.start_run(source=str(clip), spec={"preset": "ultrafast"})
-    _wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "no end")
+    wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "no end")
     assert farm.state(run) == "COMPLETED"
     assert (tmp_path / "clip.sakuga.mp4").exists()
     children = farm.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"sakuga-job:{run}"]}}})
@@ -198,7 +186,7 @@ def _everything(farm: Up) -> list[object]:
 
 
 def test_status_names_the_workers(farm: Up) -> None:
-    _wait_for(lambda: bool(farm.online("cpu") and farm.online("gpu")), UP_WITHIN, "no workers")
+    wait_for(lambda: bool(farm.online("cpu") and farm.online("gpu")), UP_WITHIN, "no workers")
     done = farm.command("status")
     assert done.returncode == 0, done.stderr
     assert farm.online("gpu")[0] in done.stdout
@@ -208,7 +196,7 @@ def test_status_names_the_workers(farm: Up) -> None:
 
 
 def test_a_second_farm_of_the_same_home_is_refused(farm: Up) -> None:
-    done = farm.command("up", "--port", str(_free_port()))
+    done = farm.command("up", "--port", str(free_port()))
     assert done.returncode == 1
     assert "is running already" in done.stderr
 
@@ -250,19 +238,19 @@ def test_a_worker_that_is_killed_is_started_again(farm: Up) -> None:
         one for one in farm.processes() if "gpu" in one.cmdline() and "farm_child" not in str(one.cmdline())
     ]
     workers[0].kill()
-    _wait_for(lambda: "starting it again" in farm.said(), 10, "not noticed")
+    wait_for(lambda: "starting it again" in farm.said(), 10, "not noticed")
 
     def back() -> bool:
         return any("gpu" in one.cmdline() and one.pid != workers[0].pid for one in farm.processes())
 
-    _wait_for(back, 20, "not started again")
+    wait_for(back, 20, "not started again")
 
 
 def test_a_signal_ends_everything_and_running_runs_say_so(farm: Up, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     spec = {"scale": "4", "preset": "veryslow", "reuse": "off"}
     run = farm.start_run(source=str(clip), spec=spec)
-    _wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
+    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
     members = farm.processes()
     began = time.monotonic()
     farm.process.send_signal(signal.SIGTERM)
@@ -277,7 +265,7 @@ def test_nothing_survives_a_kill_of_the_farm(tmp_path: Path) -> None:
     farm = Up(tmp_path / "home")
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     run = farm.start_run(source=str(clip), dispatch="local", spec={"scale": "4", "preset": "veryslow"})
-    _wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
+    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
     members = farm.processes()
     farm.process.kill()
     farm.process.wait()

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 
 from tests.app.test_terminal import in_terminal
 from tests.clips import make_clip
-from tests.farm.processes import start, wait_for
+from tests.processes import free_port, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
 ROOT = Path(__file__).parents[2]
@@ -74,8 +73,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "PREFECT_HOME": str(folder / "prefect"),

@@ -1,5 +1,4 @@
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from sakuga.errors import OptionError, StoreAwayError
 from tasks import job
 from tasks.job import open_store, prepare_store
 from tests.blocks.outages import bucket_at
+from tests.processes import closed_port
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -27,10 +27,8 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def no_server() -> Iterator[None]:
     """Prefect's server at an address where nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free.getsockname()[1]}/api"}):
-            yield
+    with closed_port() as port, temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        yield
 
 
 def _registered() -> set[str]:
@@ -95,9 +93,8 @@ def test_a_store_is_asked_for_once_in_a_while_and_still_known_when_the_server_le
     second = open_store(store)
     assert second.location("a") == str(tmp_path / "new" / "a")
     url = PREFECT_API_URL.value()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        gone = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    with closed_port() as port:
+        gone = f"http://127.0.0.1:{port}/api"
         job._BLOCKS[gone, store] = job._BLOCKS[url, store]
         with temporary_settings({PREFECT_API_URL: gone}):
             assert open_store(store) is second

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.services import LOOPBACK, free_port, postgres, redis, running
+from tests.processes import LOOPBACK, free_port, wait_for
+from tests.services import postgres, redis, running
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
 EXAMPLE = COMPOSE.with_name(".env.example")
@@ -134,7 +135,7 @@ class Production:
     def wait_for_api(self, port: int) -> None:
         """Wait until the API and its database answer."""
         began = time.monotonic()
-        wait_for(lambda: _ready(port), f"the API: {self.log(f'api-{port}')}", START_SECONDS)
+        wait_for(lambda: _ready(port), START_SECONDS, "the API", lambda: self.log(f"api-{port}"))
         self.seconds[f"api-{port}"] = time.monotonic() - began
 
     def log(self, name: str) -> str:
@@ -155,18 +156,6 @@ def _ready(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def wait_for(look: Callable[[], object], what: str, seconds: float) -> None:
-    """Wait until `look` gives something true.
-
-    Raises:
-        AssertionError: it did not in time.
-    """
-    ends = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < ends, f"not within {seconds:g} s: {what}"
-        time.sleep(0.25)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from tests.deployments.production import Production, production, wait_for
-from tests.services import LOOPBACK, missing_services
+from tests.deployments.production import Production, production
+from tests.processes import LOOPBACK, wait_for
+from tests.services import missing_services
 
 pytestmark = [
     pytest.mark.slow,
@@ -141,7 +142,7 @@ def held(api: SyncPrefectClient) -> int:
 
 
 def test_a_schedule_starts_one_run_though_two_processes_watch_it(started: Started) -> None:
-    wait_for(lambda: started.words()["schedule"], started.farm.log("worker"), RUN_SECONDS)
+    wait_for(lambda: started.words()["schedule"], RUN_SECONDS, "a run", lambda: started.farm.log("worker"))
     sleep(TWICE_SECONDS)
     assert started.words()["schedule"] == 1
     with connected(started.farm, started.ports[1]) as api:
@@ -158,7 +159,9 @@ def test_an_event_starts_one_run_though_two_processes_watch_it(started: Started)
     }
     with connected(started.farm, started.ports[0]) as api:
         api.request("POST", "/events", json=[event])
-        wait_for(lambda: started.words()["event"], started.farm.log("services-0"), RUN_SECONDS)
+        wait_for(
+            lambda: started.words()["event"], RUN_SECONDS, "a run", lambda: started.farm.log("services-0")
+        )
         sleep(TWICE_SECONDS)
         assert started.words()["event"] == 1
         assert len(started.runs(api, "event")) == 1

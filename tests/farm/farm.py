@@ -21,8 +21,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.s3 import S3Store
 from blocks.stores import LocalFolderStore
 from tests.farm.deploy import deploy
-from tests.farm.processes import MARK, command, kill, marked, start, wait_for
 from tests.farm.proxy import Proxy
+from tests.processes import MARK, command, free_port, kill, marked, start, wait_for
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -50,13 +50,6 @@ SETTINGS = {
 
 OWN = ("PREFECT_", "SAKUGA_")
 """Beginnings of variables that the tests' own environment does not pass on."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Farm:

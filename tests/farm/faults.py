@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import StateType
 
 from tests.farm.farm import Farm
 from tests.farm.jobs import Job
-from tests.farm.processes import kill, wait_for
+from tests.processes import kill, wait_for
 
 GPUS = ("gpu-1", "gpu-2")
 PARENTS = "cpu-1"

@@ -26,13 +26,13 @@ from sakuga.media.ref import TEMPORARY
 from tasks.scratch import remove_dead
 from tasks.shared import JOBS, TAG
 from tests.farm.farm import STORE, Farm
-from tests.farm.processes import command, wait_for
 from tests.farm.workload import SPEC
+from tests.processes import command, wait_for
 
 PARENT = "enhance/enhance-video"
 JOB_SECONDS = 300.0
 SETTLED_SECONDS = 30.0
-"""Within this after a job's end everything of it is gone: what the issue allows for a cancelled job."""
+"""Within this after a job's end everything of it is gone: as docs/reliability.md says."""
 
 AWAY_SECONDS = 60.0
 POLL = 0.2

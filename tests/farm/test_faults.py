@@ -10,9 +10,9 @@ import pytest
 from tests.farm import faults
 from tests.farm.farm import BUCKET, Farm
 from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, chunks_begun, settled
-from tests.farm.processes import wait_for
 from tests.farm.soak import Soak, random_faults
 from tests.farm.workload import CHUNKS, damage, digests
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
 

@@ -1,4 +1,3 @@
-import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,6 +6,7 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.answering import await_server
+from tests.processes import free_port
 
 AWAY = 2.0
 """Seconds that the server of the test stays away."""
@@ -24,9 +24,7 @@ class _Healthy(BaseHTTPRequestHandler):
 
 
 def test_a_server_that_comes_back_is_waited_for_and_one_that_does_not_is_given_up() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with disable_run_logger(), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         assert not await_server(0.1)
         assert not await_server(60, lambda: True)

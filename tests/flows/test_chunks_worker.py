@@ -21,9 +21,9 @@ from sakuga.enhance.spec import EnhanceSpec
 from tasks.handover import read_report, write_lease
 from tasks.shared import Lease, UnitReport
 from tests.clips import make_clip
-from tests.farm.processes import MARK, command, kill, marked, start, wait_for
 from tests.farm.workload import draw
 from tests.flows.sharing import planned_and_shared
+from tests.processes import MARK, command, kill, marked, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.usefixtures("prefect_server")]
 

@@ -32,8 +32,8 @@ from tasks.handover import write_report
 from tasks.job import open_store
 from tasks.shared import JOBS, UnitReport
 from tests.clips import decoded_lumas
-from tests.farm.processes import MARK, kill, marked, start, wait_for
 from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
+from tests.processes import MARK, kill, marked, start, wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -101,6 +101,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     made = Pool(tmp_path)
     monkeypatch.setenv("SAKUGA_HOME", str(made.home))
     monkeypatch.setenv("SAKUGA_FARM__DEPLOYMENT", f"enhance-chunks/{made.name}")
+    monkeypatch.setattr("flows.pool.API_PERIOD", 1.0)
     try:
         yield made
     finally:
@@ -158,11 +159,11 @@ def meanwhile(channel: Channel, act: Callable[[], None]) -> Iterator[None]:
             done.result(60)
 
 
+@pytest.mark.slow
 def test_a_chunk_that_one_worker_fails_again_and_again_is_given_out_until_another_has_tried(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAKUGA_FARM__TRIES", "2")
-    monkeypatch.setattr("flows.pool.API_PERIOD", 0.5)
     monkeypatch.setattr("flows.pool_trust.REST", 0.1)
     channel = Channel()
 
@@ -177,6 +178,7 @@ def test_a_chunk_that_one_worker_fails_again_and_again_is_given_out_until_anothe
     assert "worker bad, good; 4 of its runs failed" in raised.value.__notes__[0]
 
 
+@pytest.mark.slow
 def test_chunks_that_another_job_has_made_meanwhile_are_taken_and_not_given_out(
     pool: Pool, tmp_path: Path
 ) -> None:
@@ -199,10 +201,10 @@ def test_chunks_that_another_job_has_made_meanwhile_are_taken_and_not_given_out(
     assert (made.chunks, pool.runs()) == (CHUNKS, [])
 
 
+@pytest.mark.slow
 def test_a_chunk_that_its_run_says_is_done_and_the_store_does_not_have_is_given_out_again(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.pool.API_PERIOD", 0.5)
     monkeypatch.setattr("flows.pool_units.VISIBLE", 1.0)
     clip, channel = quartered_clip(tmp_path / "clip.mp4"), Channel()
 

@@ -9,7 +9,7 @@ from blocks.stores import LocalFolderStore, MediaStore
 from flows.pool_lease import keep_lease
 from tasks.handover import read_lease, write_lease
 from tasks.shared import Lease
-from tests.farm.processes import wait_for
+from tests.processes import wait_for
 
 JOB = "0123456789abcdef"
 

@@ -18,8 +18,8 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from flows.enhance import enhance
 from tasks.watching import TAG
 from tests.clips import decoded_lumas, make_clip
-from tests.farm.processes import wait_for
 from tests.flows.watch_server import ROOT, program, running_server
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
 

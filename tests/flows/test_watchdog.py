@@ -1,6 +1,5 @@
 import logging
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tasks.channel import Channel
 from tasks.handover import write_lease
 from tasks.shared import Lease
 from tasks.watchdog import Pace, Watchdog
+from tests.processes import closed_port
 
 QUICK = Pace(tick=0.05, ask=0.2)
 SOON = 10.0
@@ -114,11 +114,8 @@ def test_a_unit_stops_when_its_own_run_is_cancelled(store: LocalFolderStore) -> 
 
 @contextmanager
 def _no_server() -> Iterator[None]:
-    with socket.socket() as taken:
-        # bound but not listening: every connection is refused
-        taken.bind(("127.0.0.1", 0))
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{taken.getsockname()[1]}/api"}):
-            yield
+    with closed_port() as port, temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        yield
 
 
 def test_a_server_that_does_not_answer_stops_nothing(store: LocalFolderStore) -> None:

@@ -1,7 +1,6 @@
 """A real Prefect server for the tests of watching, with what acts on events; and programs that talk to it."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import httpx
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.farm.processes import start, wait_for
+from tests.processes import free_port, start, wait_for
 
 START_SECONDS = 120.0
 ROOT = Path(__file__).parents[2]
@@ -20,9 +19,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def running_server(folder: Path) -> Iterator[dict[str, str]]:
     """Start a server, and yield the environment of programs that talk to it; this process talks to it too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "PREFECT_HOME": str(folder / "prefect"),

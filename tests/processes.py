@@ -1,23 +1,42 @@
-"""Processes of a test farm: started under a mark in their environment, found by it, killed by their id."""
+"""Processes of tests: started under a mark in their environment, found by it, waited for, killed by id."""
 
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
 MARK = "SAKUGA_TEST_FARM"
-"""Variable that every process of a farm inherits: `<farm>/<machine>`."""
+"""Variable that every process of a farm inherits: `<farm>/<machine>`, or of a test: its own mark."""
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
+LOOPBACK = "127.0.0.1"
+
 T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port at which every connection is refused, as long as the block lasts."""
+    with socket.socket() as bound:
+        # bound but not listening
+        bound.bind((LOOPBACK, 0))
+        yield int(bound.getsockname()[1])
 
 
 def die_with_tests() -> None:
