@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sakuga.media.info import Frozen, Rational
 from sakuga.models.base import Backend, ModelCard, ModelChoice, Precision
@@ -27,7 +27,8 @@ MAX_SCALE = 4
 class EnhanceSpec(Frozen):
     """What the result is to be."""
 
-    # docstring and fields are the form that Prefect's UI draws
+    # title, docstring and fields are the form that Prefect's UI draws
+    model_config = ConfigDict(title="Options of the result")
 
     model: str = Field(
         "acnet-hdn0",
