@@ -18,6 +18,7 @@ import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from app.farm_machine import SERVER_ENVIRONMENT
 from blocks.s3 import S3Store
 from blocks.stores import LocalFolderStore
 from tests.farm.deploy import deploy
@@ -121,7 +122,8 @@ class Farm:
     def start_server(self) -> None:
         """Start the server, or start it again on the database that it left."""
         argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-        environment = self.environment("server") | {
+        environment = self.environment("server") | SERVER_ENVIRONMENT
+        environment |= {
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_ENABLED": "false",
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
