@@ -6,7 +6,7 @@ BIN := .venv/bin
 VIDEO ?=
 PORT ?=
 
-.PHONY: setup models demo farm test check lint types unit bench bench-models services soak clean-venv
+.PHONY: setup models demo farm test check lint types unit bench bench-models bench-farm services soak clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -70,6 +70,10 @@ bench: models
 
 bench-models: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),models) --write
+
+# Minutes to hours; with PostgreSQL where it is installed.
+bench-farm: models services
+	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),farm) --write
 
 # Jobs on a farm that breaks all the time, and the table of it in docs/reliability.md.
 soak: models
