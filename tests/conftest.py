@@ -6,8 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.blocks.outages import Outage
 
 _HOME = Path(tempfile.mkdtemp(prefix="sakuga-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
@@ -41,6 +45,31 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=60):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of an S3 service in this process; the buckets of all tests are in it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "mount point", "s3"])
+def outage(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[Outage]":
+    """A store of each kind that can be sent away and brought back."""
+    from tests.blocks.outages import Stopped, Unmounted
+
+    if request.param == "s3":
+        made: Outage = Stopped()
+    else:
+        made = Unmounted(tmp_path / "store", mount_point=request.param == "mount point")
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -64,8 +64,7 @@ class Stopped(Outage):
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
         self._server.start()
         host, self._port = self._server.get_host_and_port()
-        self.store = bucket_at(f"http://{host}:{self._port}", bucket)
-        self.store._client.create_bucket(Bucket=bucket)
+        self.store = new_bucket(f"http://{host}:{self._port}", bucket, "media/")
 
     def go(self) -> None:
         """Stop the service."""
@@ -91,6 +90,13 @@ def bucket_at(endpoint: str, name: str = BUCKET, prefix: str = "media/") -> S3St
         access_key=SecretStr("key"),
         secret_key=SecretStr("secret"),
     )
+
+
+def new_bucket(endpoint: str, name: str, prefix: str = "") -> S3Store:
+    """The same, with the bucket made where it is not there."""
+    store = bucket_at(endpoint, name, prefix)
+    store._client.create_bucket(Bucket=name)
+    return store
 
 
 class _Refusing(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,17 +12,7 @@ from blocks.files import store_error
 from blocks.stores import MediaStore
 from sakuga.errors import DiskFullError, SakugaError, StoreAwayError, StoreError
 from sakuga.media.ref import MediaRef, file_digest
-from tests.blocks.outages import Outage, Stopped, Unmounted, bucket_at, refusing_service
-
-
-@pytest.fixture(params=["folder", "mount point", "s3"])
-def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
-    if request.param == "s3":
-        made: Outage = Stopped()
-    else:
-        made = Unmounted(tmp_path / "store", mount_point=request.param == "mount point")
-    yield made
-    made.end()
+from tests.blocks.outages import Outage, bucket_at, refusing_service
 
 
 def _uses(store: MediaStore, folder: Path, ref: MediaRef) -> list[Callable[[], object]]:

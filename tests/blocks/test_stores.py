@@ -1,28 +1,17 @@
 import os
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from blocks import LocalFolderStore, S3Store
 from blocks.stores import MediaStore
 from sakuga.errors import OptionError, StoreAwayError, StoreError
 from sakuga.media.ref import TEMPORARY, MediaRef, file_digest
-from tests.blocks.outages import bucket_at
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+from tests.blocks.outages import bucket_at, new_bucket
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -32,14 +21,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
         folder.prepare()
         return folder
     return _bucket(
-        request.getfixturevalue("endpoint"), tmp_path.name.lower().replace("_", "-")[:60].strip("-")
+        request.getfixturevalue("s3_endpoint"), tmp_path.name.lower().replace("_", "-")[:60].strip("-")
     )
 
 
 def _bucket(endpoint: str, name: str) -> S3Store:
-    bucket = bucket_at(endpoint, f"b-{abs(hash(name))}")
-    bucket._client.create_bucket(Bucket=bucket.bucket)
-    return bucket
+    return new_bucket(endpoint, f"b-{abs(hash(name))}", "media/")
 
 
 def _file(folder: Path, content: bytes = b"frames" * 1000) -> Path:
@@ -175,8 +162,8 @@ def test_a_failed_write_leaves_no_part_behind(tmp_path: Path) -> None:
     assert (tmp_path / "local.bin").exists()
 
 
-def test_secrets_do_not_show(endpoint: str) -> None:
-    assert "secret" not in repr(_bucket(endpoint, "secrets").secret_key)
+def test_secrets_do_not_show(s3_endpoint: str) -> None:
+    assert "secret" not in repr(_bucket(s3_endpoint, "secrets").secret_key)
 
 
 def test_small_content_is_written_and_replaced(store: MediaStore) -> None:
@@ -226,8 +213,8 @@ def test_the_same_content_may_be_put_twice_without_overwrite(store: MediaStore, 
     assert not (tmp_path / "local.bin").exists()
 
 
-def test_a_link_to_a_bucket_works_for_who_has_no_key(endpoint: str, tmp_path: Path) -> None:
-    bucket = _bucket(endpoint, "links")
+def test_a_link_to_a_bucket_works_for_who_has_no_key(s3_endpoint: str, tmp_path: Path) -> None:
+    bucket = _bucket(s3_endpoint, "links")
     bucket.put(_file(tmp_path, b"a picture"), "a b/poster.jpg")
     link = bucket.link("a b/poster.jpg", timedelta(days=100))
     seconds = parse_qs(urlsplit(link).query)["X-Amz-Expires"]
@@ -245,8 +232,10 @@ def test_a_link_into_a_folder_is_the_path(tmp_path: Path) -> None:
     assert store.link("a/b.mp4", timedelta(hours=1)) == str(tmp_path / "a" / "b.mp4")
 
 
-def test_a_bucket_that_does_not_exist_is_an_error_and_no_missing_file(endpoint: str, tmp_path: Path) -> None:
-    bucket = _bucket(endpoint, "there").model_copy(update={"bucket": "not-there"})
+def test_a_bucket_that_does_not_exist_is_an_error_and_no_missing_file(
+    s3_endpoint: str, tmp_path: Path
+) -> None:
+    bucket = _bucket(s3_endpoint, "there").model_copy(update={"bucket": "not-there"})
     ref = MediaRef(uri="a.bin", sha256="0" * 64, size=1)
     uses = (bucket.prepare, lambda: bucket.read("a"), lambda: bucket.stat("a"), lambda: bucket.exists(ref))
     for use in (*uses, lambda: bucket.write("a", b""), lambda: bucket.put(_file(tmp_path), "a")):

@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 from prefect.settings.models.root import Settings
 from prefect_redis.client import RedisMessagingSettings
 from pydantic import BaseModel
@@ -213,23 +212,17 @@ def test_the_gpu_worker_of_helm_has_the_template_of_the_pool() -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 def test_the_bucket_and_its_block_are_made_and_made_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        values = (f"http://{host}:{port}", "farm-media", "access", "secretofstorage")
-        for name, value in zip(VARIABLES, values, strict=True):
-            monkeypatch.setenv(name, value)
-        assert install_storage() == install_storage() == "sakuga-s3-store/farm"
-        (tmp_path / "clip").write_bytes(b"frames")
-        store = S3Store.load("farm")
-        assert isinstance(store, S3Store)
-        ref = store.put(tmp_path / "clip", "sources/clip")
-        assert ref.size == len(b"frames")
-    finally:
-        server.stop()
+    values = (s3_endpoint, "farm-media", "access", "secretofstorage")
+    for name, value in zip(VARIABLES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    assert install_storage() == install_storage() == "sakuga-s3-store/farm"
+    (tmp_path / "clip").write_bytes(b"frames")
+    store = S3Store.load("farm")
+    assert isinstance(store, S3Store)
+    ref = store.put(tmp_path / "clip", "sources/clip")
+    assert ref.size == len(b"frames")
 
 
 def test_storage_that_nobody_named_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

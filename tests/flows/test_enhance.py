@@ -1,12 +1,10 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 from prefect.client.orchestration import get_client
-from pydantic import SecretStr
 
 from blocks import S3Store
 from flows.enhance import Outcome, enhance
@@ -15,6 +13,7 @@ from sakuga.errors import CancelledError, DamagedMediaError, OptionError, Unread
 from sakuga.media.ref import MediaRef
 from sakuga.quality.report import JobReport
 from tasks.channel import Channel, open_channel
+from tests.blocks.outages import new_bucket
 from tests.clips import decoded_lumas, decoded_times, make_clip, read_number
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home")
@@ -38,21 +37,9 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bucket() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    store = S3Store(
-        bucket="media",
-        endpoint_url=f"http://{host}:{port}",
-        region="us-east-1",
-        access_key=SecretStr("key"),
-        secret_key=SecretStr("secret"),
-    )
-    store._client.create_bucket(Bucket="media")
-    store.save("media", overwrite=True)
-    yield "sakuga-s3-store/media"
-    server.stop()
+def bucket(s3_endpoint: str) -> str:
+    new_bucket(s3_endpoint, "enhanced").save("media", overwrite=True)
+    return "sakuga-s3-store/media"
 
 
 def _names(folder: Path) -> list[str]:
@@ -182,7 +169,7 @@ def test_everything_can_come_from_and_go_to_an_s3_store(clip: Path, bucket: str,
     assert isinstance(store, S3Store)
     ref = store.put(clip, "sources/clip one.mp4")
     first = enhance(ref, SPEC, store=bucket)
-    assert first.result == f"s3://media/results/{ref.sha256[:12]}/clip one.sakuga.mp4"
+    assert first.result == f"s3://enhanced/results/{ref.sha256[:12]}/clip one.sakuga.mp4"
     store.fetch(first.ref, tmp_path / "back.mp4")
     assert [read_number(luma) for luma in decoded_lumas(tmp_path / "back.mp4")] == list(range(FRAMES))
     assert {file.key.split("/")[0] for file in store.files()} == {"sources", "chunks", "results"}

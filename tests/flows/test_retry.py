@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from sakuga.media.ref import MediaRef
 from tasks.cache import ChunkCache, ChunkRecord
 from tasks.channel import Channel, current_channel, open_channel
 from tasks.retry import RETRIES, patiently, step
-from tests.blocks.outages import Outage, Stopped, Unmounted
+from tests.blocks.outages import Outage, Unmounted
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -33,16 +33,6 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     patience(PATIENCE)
     return patience
-
-
-@pytest.fixture(params=["folder", "mount point", "s3"])
-def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
-    if request.param == "s3":
-        made: Outage = Stopped()
-    else:
-        made = Unmounted(tmp_path / "store", mount_point=request.param == "mount point")
-    yield made
-    made.end()
 
 
 def _attempts(error: SakugaError | Exception, succeed_at: int = 100, *, cancel: bool = False) -> int:

@@ -1,12 +1,9 @@
 """What the name of a source means."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 from prefect import flow
-from pydantic import SecretStr
 
 from blocks import LocalFolderStore, S3Store
 from sakuga.enhance.spec import EnhanceSpec
@@ -16,6 +13,7 @@ from tasks.destination import choose_destination
 from tasks.job import Source
 from tasks.planning import plan_job
 from tasks.source import Named, fetch_source, find_source
+from tests.blocks.outages import new_bucket
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home", "bucket")
 
@@ -23,28 +21,11 @@ STORE = "sakuga-s3-store/sources-by-name"
 CONTENT = b"frames" * 1000
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(endpoint: str, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+def bucket(s3_endpoint: str, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     del prefect_server
     monkeypatch.setattr("tasks.job._BLOCKS", {})
-    store = S3Store(
-        bucket="films",
-        prefix="/ours/",
-        endpoint_url=endpoint,
-        region="us-east-1",
-        access_key=SecretStr("key"),
-        secret_key=SecretStr("secret"),
-    )
-    store._client.create_bucket(Bucket="films")
+    store = new_bucket(s3_endpoint, "films", "/ours/")
     store.save(STORE.split("/")[1], overwrite=True)
     store._client.put_object(Bucket="films", Key="ours/in/a clip.mkv", Body=CONTENT)
     return store

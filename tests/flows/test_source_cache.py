@@ -4,18 +4,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from blocks import LocalFolderStore, S3Store
 from sakuga.errors import StoreError
 from sakuga.media.ref import MediaRef
 from tasks.scratch import run_folder
 from tasks.source_cache import FETCHING, clean_sources, local_source, stored_source
+from tests.blocks.outages import new_bucket
 
 pytestmark = pytest.mark.usefixtures("sakuga_home")
 
@@ -23,20 +21,8 @@ SIZE = 100_000
 
 
 @pytest.fixture
-def bucket() -> Iterator[S3Store]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    store = S3Store(
-        bucket="media",
-        endpoint_url=f"http://{host}:{port}",
-        region="us-east-1",
-        access_key=SecretStr("key"),
-        secret_key=SecretStr("secret"),
-    )
-    store._client.create_bucket(Bucket="media")
-    yield store
-    server.stop()
+def bucket(s3_endpoint: str) -> S3Store:
+    return new_bucket(s3_endpoint, "fetched")
 
 
 def _put(store: S3Store | LocalFolderStore, tmp_path: Path, name: str) -> MediaRef:
@@ -62,7 +48,7 @@ def test_a_source_is_fetched_once_for_all_runs_of_a_machine(
         first = local_source(bucket, ref, folder, "clip.mkv")
         assert first == folder / "source.mkv"
         # only its size can be looked at any more: fetching it would give something else
-        bucket._client.put_object(Bucket="media", Key=ref.uri, Body=b"x" * SIZE)
+        bucket._client.put_object(Bucket=bucket.bucket, Key=ref.uri, Body=b"x" * SIZE)
         with run_folder(root) as other:
             second = local_source(bucket, ref, other, "clip.mkv")
             assert hashlib.sha256(second.read_bytes()).hexdigest() == ref.sha256
@@ -208,7 +194,7 @@ def test_a_file_that_others_uploaded_is_fetched_once_under_the_digest_that_it_ha
     bucket: S3Store, root: Path
 ) -> None:
     content = os.urandom(SIZE)
-    bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=content)
+    bucket._client.put_object(Bucket=bucket.bucket, Key="in/clip.mkv", Body=content)
     with run_folder(root) as folder:
         path, ref = stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")
         assert path == folder / "source.mkv"
@@ -218,7 +204,7 @@ def test_a_file_that_others_uploaded_is_fetched_once_under_the_digest_that_it_ha
     with run_folder(root) as folder:
         assert stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")[1] == ref
         assert (folder / "source.mkv").stat().st_ino == mark
-    bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=b"x" * SIZE)
+    bucket._client.put_object(Bucket=bucket.bucket, Key="in/clip.mkv", Body=b"x" * SIZE)
     with run_folder(root) as folder:
         # only its size can be looked at any more: fetching it would give something else
         assert local_source(bucket, ref, folder, "clip.mkv").read_bytes() == content
@@ -227,7 +213,7 @@ def test_a_file_that_others_uploaded_is_fetched_once_under_the_digest_that_it_ha
 def test_a_file_of_the_store_that_was_replaced_is_fetched_anew(bucket: S3Store, root: Path) -> None:
     refs = []
     for size in (SIZE, SIZE + 1):
-        bucket._client.put_object(Bucket="media", Key="in/clip.mkv", Body=os.urandom(size))
+        bucket._client.put_object(Bucket=bucket.bucket, Key="in/clip.mkv", Body=os.urandom(size))
         with run_folder(root) as folder:
             path, ref = stored_source(bucket, "in/clip.mkv", folder, "clip.mkv")
             assert hashlib.sha256(path.read_bytes()).hexdigest() == ref.sha256

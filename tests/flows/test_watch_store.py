@@ -1,12 +1,10 @@
-from collections.abc import Iterator
 from inspect import unwrap
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from moto.server import ThreadedMotoServer
 from prefect.client.orchestration import get_client
 from prefect.logging import disable_run_logger
-from pydantic import SecretStr
 
 from blocks import S3Store
 from flows.enhance import enhance
@@ -14,6 +12,7 @@ from flows.watch import WatchOptions, watch_folder
 from sakuga.media.ref import MediaRef, file_digest
 from tasks.ledger import NAME
 from tasks.scan import Scan
+from tests.blocks.outages import new_bucket
 from tests.clips import make_clip
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home")
@@ -22,24 +21,13 @@ OPTIONS = WatchOptions(settle_seconds=0, deployment="enhance/watched-store")
 
 
 @pytest.fixture
-def store(prefect_server: None) -> Iterator[S3Store]:
+def store(prefect_server: None, s3_endpoint: str) -> S3Store:
     del prefect_server
     enhance.to_deployment("watched-store").apply()  # type: ignore[union-attr]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    store = S3Store(
-        # the buckets of all these servers are one, and blocks are kept in memory for a while
-        bucket=f"watched-{port}",
-        endpoint_url=f"http://{host}:{port}",
-        region="us-east-1",
-        access_key=SecretStr("key"),
-        secret_key=SecretStr("secret"),
-    )
-    store._client.create_bucket(Bucket=store.bucket)
+    # blocks are kept in memory for a while, so each test has its own
+    store = new_bucket(s3_endpoint, f"watched-{uuid4().hex}")
     store.save(store.bucket)
-    yield store
-    server.stop()
+    return store
 
 
 def _block(store: S3Store) -> str:
