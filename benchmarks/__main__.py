@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "farm_overhead": ("farm", "measure_overhead"),
         "farm_scaling": ("farm", "measure_scaling"),
         "farm_postgres": ("farm", "measure_postgres"),
+        "farm_server": ("farm_server", "measure"),
     },
 }
 """Modules and their functions; those of `models` import PyTorch, so that each is imported when it is run."""

@@ -44,7 +44,7 @@ deployments:
 """
 
 OVERHEAD_CHUNKS, OVERHEAD_SECONDS, OVERHEAD_BOUND = 60, 10.0, 0.10
-SCALING_SECONDS = 10.0
+SCALING_SECONDS = 8.0
 SCALING = ((1, 30), (2, 60), (4, 120), (8, 500), (16, 500))
 """Workers, and chunks for them: few workers would take hours for 500."""
 
