@@ -8,7 +8,6 @@ Nothing heavy is imported before it is needed: Prefect only once input and optio
 import inspect
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ import typer
 
 from app.farm import farm
 from app.models import models
+from app.options import read_spec, spec_command
 from app.refusal import refuse
 from app.runs import jobs
 from sakuga import __version__
@@ -61,7 +61,6 @@ def _enhance(
     """Enhance videos, one after another; results go beside their sources, or where -o says."""
     from app.inputs import check_dispatch, check_options, check_single_output, find_inputs
     from app.jobs import Runner
-    from app.options import read_spec
     from app.progress import JsonReporter, TerminalReporter
     from sakuga.settings import load_settings
 
@@ -93,44 +92,44 @@ def _enhance(
     raise typer.Exit(code)
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """The enhance command: its own parameters, and one for each field of the spec."""
-    from app.options import spec_parameters
-
-    own = {
-        "inputs": (list[Path], typer.Argument(help="Video files, or folders of them.", metavar="INPUT...")),
-        "output": (str | None, typer.Option("-o", "--output", help="File or folder for the results.")),
-        "overwrite": (bool, typer.Option("--overwrite", help="Replace results that are there.")),
-        "recursive": (bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")),
-        "store": (str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")),
-        "dispatch": (
+OWN: dict[str, tuple[Any, Any]] = {
+    "inputs": (
+        Annotated[list[Path], typer.Argument(help="Video files, or folders of them.", metavar="INPUT...")],
+        inspect.Parameter.empty,
+    ),
+    "output": (
+        Annotated[str | None, typer.Option("-o", "--output", help="File or folder for the results.")],
+        None,
+    ),
+    "overwrite": (
+        Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")],
+        False,
+    ),
+    "recursive": (
+        Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")],
+        False,
+    ),
+    "store": (
+        Annotated[str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")],
+        None,
+    ),
+    "dispatch": (
+        Annotated[
             Literal["local", "pool"] | None,
             typer.Option("--dispatch", help="Make chunks in this process, or on a work pool of Prefect."),
-        ),
-        "as_json": (bool, typer.Option("--json", help="Print one JSON object a line for every event.")),
-        "verbose": (bool, typer.Option("-v", "--verbose", help="Show the log.")),
-    }
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if kind == list[Path] else (False if kind is bool else None),
-            annotation=Annotated[kind, option],
-        )
-        for name, (kind, option) in own.items()
-    ]
-    parameters += spec_parameters()
-
-    def command(**values: Any) -> None:  # noqa: ANN401 - what the flags hold
-        function(values.pop("inputs"), **values)
-
-    command.__doc__ = function.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+        ],
+        None,
+    ),
+    "as_json": (
+        Annotated[bool, typer.Option("--json", help="Print one JSON object a line for every event.")],
+        False,
+    ),
+    "verbose": (Annotated[bool, typer.Option("-v", "--verbose", help="Show the log.")], False),
+}
+"""Parameters of `enhance` beside those of the spec, each with its default."""
 
 
-cli.command("enhance")(_command(_enhance))
+cli.command("enhance")(spec_command(_enhance, OWN, takes="inputs"))
 
 
 @cli.command()

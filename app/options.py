@@ -1,7 +1,7 @@
 """One command-line flag for each field of `EnhanceSpec`, with its description and its default."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -25,6 +25,31 @@ def spec_parameters() -> list[inspect.Parameter]:
         )
         for name, field in EnhanceSpec.model_fields.items()
     ]
+
+
+def spec_command(
+    function: Callable[..., None], own: Mapping[str, tuple[Any, Any]], takes: str
+) -> Callable[..., None]:
+    """A typer command: its own parameters, and one for each field of the spec.
+
+    Args:
+        function: what it does; it has the docstring.
+        own: annotation and default of each of its own parameters.
+        takes: the one that is given by place; the function gets the others by name.
+    """
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in own.items()
+    ]
+    parameters += spec_parameters()
+
+    def command(**values: Any) -> None:  # noqa: ANN401 - what the flags hold
+        function(values.pop(takes), **values)
+
+    command.__doc__ = function.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
 
 
 def read_spec(given: Mapping[str, Any], suffix: str = "") -> EnhanceSpec:

@@ -2,12 +2,13 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
+from app.options import read_spec, spec_command
 from app.refusal import refuse
 from sakuga.errors import OptionError, SakugaError
 
@@ -152,7 +153,6 @@ def _start(
     from pathlib import Path
 
     from app import runs_change
-    from app.options import read_spec
     from app.runs_server import Server
     from app.runs_show import run_facts
 
@@ -254,23 +254,4 @@ OWN: dict[str, tuple[Any, Any]] = {
 """Parameters of `start` beside those of the spec, each with its default."""
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """The start command: its own parameters, and one for each field of the spec."""
-    from app.options import spec_parameters
-
-    parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in OWN.items()
-    ]
-    parameters += spec_parameters()
-
-    def command(**values: Any) -> None:  # noqa: ANN401 - what the flags hold
-        function(values.pop("sources"), **values)
-
-    command.__doc__ = function.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-jobs.command("start")(_command(_start))
+jobs.command("start")(spec_command(_start, OWN, takes="sources"))
