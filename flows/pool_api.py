@@ -217,7 +217,7 @@ class PoolApi:
                         _said(error),
                         self.patience,
                     )
-                _pause(min(delay, self.patience - waited))
+                current_channel().wait(min(delay, self.patience - waited))
                 delay = min(2 * delay, LONGEST_WAIT)
             else:
                 if told:
@@ -259,10 +259,3 @@ def _passes(error: httpx.HTTPStatusError) -> bool:
 
 def _said(error: httpx.HTTPError) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
-
-
-def _pause(seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        current_channel().check()
-        time.sleep(min(0.2, left))

@@ -49,6 +49,15 @@ class Channel:
         if self._stop.is_set():
             raise CancelledError("Stopped; finished chunks are kept, and the next run goes on from there.")
 
+    def wait(self, seconds: float) -> None:
+        """Wait, and leave at once when the job is asked to stop.
+
+        Raises:
+            CancelledError: it was.
+        """
+        self._stop.wait(seconds)
+        self.check()
+
     def fail(self, error: SakugaError) -> None:
         """Note an error that ends the job."""
         with self._lock:

@@ -29,9 +29,6 @@ LONGEST_WAIT = 15.0
 LONGEST_SILENCE = 60.0
 """Seconds of one try that count as waiting at most: a step may have worked for long before its store left."""
 
-POLL = 0.2
-"""Seconds between two looks at whether the job is to stop."""
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -81,7 +78,7 @@ def patiently(call: Callable[[], R]) -> R:
                 _logger().warning("%s It is waited for, %.0f s at most.", error, patience)
             tries += 1
             delay = min(delay, patience - waited)
-            _pause(delay)
+            current_channel().wait(delay)
             waited, delay = waited + delay, min(2 * delay, LONGEST_WAIT)
         else:
             if tries:
@@ -118,14 +115,6 @@ def step(name: str, run_name: str | None = None) -> Callable[[Callable[P, R]], T
         )
 
     return decorate
-
-
-def _pause(seconds: float) -> None:
-    until = time.monotonic() + seconds
-    channel = current_channel()
-    while (left := until - time.monotonic()) > 0:
-        channel.check()
-        time.sleep(min(left, POLL))
 
 
 def _logger() -> "Logger | LoggerAdapter[Logger]":
