@@ -51,7 +51,7 @@ class Up:
                 env=_clean_environment(home),
             )
         self.api = f"http://127.0.0.1:{self.port}/api"
-        wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm did not start")
+        wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm is up")
         assert not self._over(), self.said()
 
     def said(self) -> str:
@@ -116,7 +116,7 @@ def _refusal(farm: Up, **parameters: object) -> str:
 def test_a_run_over_http_is_done_by_the_workers_of_the_farm(farm: Up, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=24, size=(48, 40))
     run = farm.start_run(source=str(clip), spec={"preset": "ultrafast"})
-    wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "no end")
+    wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "the run ends")
     assert farm.state(run) == "COMPLETED"
     assert (tmp_path / "clip.sakuga.mp4").exists()
     children = farm.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"sakuga-job:{run}"]}}})
@@ -186,7 +186,7 @@ def _everything(farm: Up) -> list[object]:
 
 
 def test_status_names_the_workers(farm: Up) -> None:
-    wait_for(lambda: bool(farm.online("cpu") and farm.online("gpu")), UP_WITHIN, "no workers")
+    wait_for(lambda: bool(farm.online("cpu") and farm.online("gpu")), UP_WITHIN, "workers are online")
     done = farm.command("status")
     assert done.returncode == 0, done.stderr
     assert farm.online("gpu")[0] in done.stdout
@@ -238,19 +238,19 @@ def test_a_worker_that_is_killed_is_started_again(farm: Up) -> None:
         one for one in farm.processes() if "gpu" in one.cmdline() and "farm_child" not in str(one.cmdline())
     ]
     workers[0].kill()
-    wait_for(lambda: "starting it again" in farm.said(), 10, "not noticed")
+    wait_for(lambda: "starting it again" in farm.said(), 10, "its end is noticed")
 
     def back() -> bool:
         return any("gpu" in one.cmdline() and one.pid != workers[0].pid for one in farm.processes())
 
-    wait_for(back, 20, "not started again")
+    wait_for(back, 20, "it is started again")
 
 
 def test_a_signal_ends_everything_and_running_runs_say_so(farm: Up, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     spec = {"scale": "4", "preset": "veryslow", "reuse": "off"}
     run = farm.start_run(source=str(clip), spec=spec)
-    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
+    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "the run begins")
     members = farm.processes()
     began = time.monotonic()
     farm.process.send_signal(signal.SIGTERM)
@@ -265,7 +265,7 @@ def test_nothing_survives_a_kill_of_the_farm(tmp_path: Path) -> None:
     farm = Up(tmp_path / "home")
     clip = make_clip(tmp_path / "clip.mp4", frames=2000, size=(320, 240))
     run = farm.start_run(source=str(clip), dispatch="local", spec={"scale": "4", "preset": "veryslow"})
-    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "not running")
+    wait_for(lambda: farm.state(run) == "RUNNING", DONE_WITHIN, "the run begins")
     members = farm.processes()
     farm.process.kill()
     farm.process.wait()

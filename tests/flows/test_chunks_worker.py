@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling, Failed, Running
 
 from blocks.stores import LocalFolderStore
@@ -22,8 +19,9 @@ from tasks.handover import read_report, write_lease
 from tasks.shared import Lease, UnitReport
 from tests.clips import make_clip
 from tests.farm.workload import draw
+from tests.flows.chunk_pool import ChunkPool
 from tests.flows.sharing import planned_and_shared
-from tests.processes import MARK, command, kill, marked, start, wait_for
+from tests.processes import command, kill, marked, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.usefixtures("prefect_server")]
 
@@ -40,39 +38,14 @@ LOST_SECONDS = 15.0
 """A run looks at its parent process twice a second, and chunks look at every frame."""
 
 
-class Machine:
+class Machine(ChunkPool):
     """A worker of a pool of its own with a home of its own, and a job that it works for."""
 
     def __init__(self, folder: Path, client: SyncPrefectClient) -> None:
-        self.folder, self.client, self.mark = folder, client, uuid.uuid4().hex
-        self.home = folder / "home"
+        super().__init__(folder)
+        self.client = client
         self.store = LocalFolderStore(root=self.home / "store")
-        self.pool = f"chunks-{self.mark[:8]}"
-        client.create_work_pool(WorkPoolCreate(name=self.pool, type="process"))
-        flow_id = client.create_flow(enhance_chunks)
-        self.deployment = client.create_deployment(
-            flow_id=flow_id,
-            name=self.pool,
-            work_pool_name=self.pool,
-            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
-            entrypoint="flows/chunks.py:enhance_chunks",
-        )
         self.parent = client.create_flow_run(enhance_chunks, parameters={}, state=Running()).id
-
-    def start_worker(self) -> int:
-        """Start the worker and return its process id."""
-        environment = {
-            **os.environ,
-            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PREFECT_HOME": str(self.folder / "prefect"),
-            "SAKUGA_HOME": str(self.home),
-            "PYTHONPATH": str(ROOT),
-            MARK: self.mark,
-        }
-        argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
-        log = self.folder / "worker.log"
-        return start([*argv, "--pool", self.pool, "--name", "gpu-7"], environment, log).pid
 
     def run_unit(self, unit: str, chunks: list[int]) -> uuid.UUID:
         """Ask for a unit of work."""

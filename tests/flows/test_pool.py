@@ -1,10 +1,7 @@
 """Jobs over a work pool, with a real server, and with a real worker where one is needed."""
 
 import contextvars
-import os
-import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +12,6 @@ from uuid import UUID
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Abort
@@ -23,7 +19,6 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from prefect.states import AwaitingRetry, Completed, Crashed, Running
 
-from flows.chunks import enhance_chunks
 from flows.enhance import Outcome, enhance
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import CancelledError, FarmError
@@ -32,43 +27,17 @@ from tasks.handover import write_report
 from tasks.job import open_store
 from tasks.shared import JOBS, UnitReport
 from tests.clips import decoded_lumas
+from tests.flows.chunk_pool import ChunkPool
 from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
-from tests.processes import MARK, kill, marked, start, wait_for
+from tests.processes import kill, marked, wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ROOT = Path(__file__).parents[2]
 
 
-class Pool:
-    """A work pool of its own with the deployment that makes chunks, and at most one worker."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.mark = folder, folder / "home", uuid.uuid4().hex
-        self.name = f"pool-{self.mark[:8]}"
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(WorkPoolCreate(name=self.name, type="process"))
-            self.deployment = client.create_deployment(
-                flow_id=client.create_flow(enhance_chunks),
-                name=self.name,
-                work_pool_name=self.name,
-                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
-                entrypoint="flows/chunks.py:enhance_chunks",
-            )
-
-    def start_worker(self) -> None:
-        """A worker called `gpu-7`, which keeps its files where these tests do."""
-        environment = {
-            **os.environ,
-            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PREFECT_HOME": str(self.folder / "prefect"),
-            "SAKUGA_HOME": str(self.home),
-            "PYTHONPATH": str(ROOT),
-            MARK: self.mark,
-        }
-        argv = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--limit", "1"]
-        start([*argv, "--pool", self.name, "--name", "gpu-7"], environment, self.folder / "worker.log")
+class Pool(ChunkPool):
+    """What a server hears of the workers of a pool, real or not."""
 
     def heartbeat(self, worker: str) -> None:
         """Have a worker of this name be online, which takes nothing by itself."""
@@ -273,7 +242,7 @@ def test_a_pool_makes_the_frames_that_one_process_makes_and_leaves_nothing(
         if kind == "chunk":
             chunks[facts["chunk"]] = facts
 
-    pool.start_worker()
+    pool.start_worker("--limit", "1")
     made = run(clip, Channel(hear), dispatch="pool", output=str(tmp_path / "pool.mp4"))
 
     assert (made.chunks, made.cached_chunks) == (CHUNKS, 0)
