@@ -15,7 +15,7 @@ import typer
 
 from app.farm import farm
 from app.models import models
-from app.options import read_spec, spec_command
+from app.options import Output, Overwrite, Store, read_spec, spec_command
 from app.refusal import refuse
 from app.runs import jobs
 from sakuga import __version__
@@ -97,22 +97,13 @@ OWN: dict[str, tuple[Any, Any]] = {
         Annotated[list[Path], typer.Argument(help="Video files, or folders of them.", metavar="INPUT...")],
         inspect.Parameter.empty,
     ),
-    "output": (
-        Annotated[str | None, typer.Option("-o", "--output", help="File or folder for the results.")],
-        None,
-    ),
-    "overwrite": (
-        Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")],
-        False,
-    ),
+    "output": (Output, None),
+    "overwrite": (Overwrite, False),
     "recursive": (
         Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders of folders too.")],
         False,
     ),
-    "store": (
-        Annotated[str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")],
-        None,
-    ),
+    "store": (Store, None),
     "dispatch": (
         Annotated[
             Literal["local", "pool"] | None,

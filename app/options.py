@@ -13,6 +13,10 @@ from sakuga.errors import OptionError
 
 PANEL = "What the result is to be"
 
+Output = Annotated[str | None, typer.Option("-o", "--output", help="File or folder for the results.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")]
+Store = Annotated[str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")]
+
 
 def spec_parameters() -> list[inspect.Parameter]:
     """Parameters of a typer command for the fields of the spec; values are text, or None where not given."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.options import read_spec, spec_command
+from app.options import Output, Overwrite, Store, read_spec, spec_command
 from app.refusal import refuse
 from sakuga.errors import OptionError, SakugaError
 
@@ -212,18 +212,9 @@ OWN: dict[str, tuple[Any, Any]] = {
         ],
         inspect.Parameter.empty,
     ),
-    "output": (
-        Annotated[str | None, typer.Option("-o", "--output", help="File or folder for the results.")],
-        None,
-    ),
-    "overwrite": (
-        Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")],
-        False,
-    ),
-    "store": (
-        Annotated[str | None, typer.Option("--store", help="A media store block of Prefect, as type/name.")],
-        None,
-    ),
+    "output": (Output, None),
+    "overwrite": (Overwrite, False),
+    "store": (Store, None),
     "enhance_preset": (
         Annotated[
             str | None,
