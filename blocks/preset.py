@@ -96,3 +96,21 @@ def _changed(spec: EnhanceSpec) -> dict[str, Any]:
         for name in EnhanceSpec.model_fields
         if getattr(spec, name) != getattr(default, name)
     }
+
+
+def completed(
+    name: str | None, spec: EnhanceSpec, output: str | None, store: str | None
+) -> tuple[EnhanceSpec, str | None, str | None]:
+    """Options, output and store; what they leave open comes from the preset of that name, if one is named.
+
+    Raises:
+        OptionError: there is no such preset, or its options do not fit the others.
+    """
+    if not name:
+        return spec, output, store
+    try:
+        preset = EnhancePreset.load(name.removeprefix(f"{EnhancePreset.get_block_type_slug()}/"))
+    except ValueError as error:
+        raise OptionError(f"There is no preset {name!r} in Prefect; save one or correct the name.") from error
+    assert isinstance(preset, EnhancePreset)
+    return with_preset(spec, preset), output or preset.output, store or preset.store

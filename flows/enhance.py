@@ -10,12 +10,12 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from blocks.preset import EnhancePreset, with_preset
+from blocks.preset import completed
 from flows.dispatch import Dispatch, make_chunks
 from flows.forms import titled
 from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.errors import OptionError, QualityError
+from sakuga.errors import QualityError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
 from sakuga.settings import load_settings
@@ -97,7 +97,7 @@ def enhance(
     """
     clock = Stopwatch()
     with _told(source, clock) as told:
-        spec, output, store = _with_preset(preset, spec, output, store)
+        spec, output, store = completed(preset, spec, output, store)
         with open_channel(), run_folder(load_settings().scratch_root) as folder, ExitStack() as ending:
             named = find_source(source, store)
             destination = _destination(named, spec, output, store, overwrite)
@@ -166,20 +166,6 @@ def _told(source: str | MediaRef, clock: Stopwatch) -> Iterator[_Told]:
         video_failed(name, told.sha256, error, time.monotonic() - clock.began)
         raise
     video_enhanced(name, told.sha256 or "", told.places, time.monotonic() - clock.began)
-
-
-def _with_preset(
-    name: str | None, spec: EnhanceSpec, output: str | None, store: str | None
-) -> tuple[EnhanceSpec, str | None, str | None]:
-    """Options, output and store, completed by a preset."""
-    if name is None:
-        return spec, output, store
-    try:
-        preset = EnhancePreset.load(name.removeprefix(f"{EnhancePreset.get_block_type_slug()}/"))
-    except ValueError as error:
-        raise OptionError(f"There is no preset {name!r} in Prefect; save one or correct the name.") from error
-    assert isinstance(preset, EnhancePreset)
-    return with_preset(spec, preset), output or preset.output, store or preset.store
 
 
 def _destination(

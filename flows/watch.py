@@ -7,10 +7,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from blocks.preset import EnhancePreset, with_preset
+from blocks.preset import completed
 from flows.forms import titled
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.errors import OptionError
 from sakuga.media.info import Frozen
 from tasks.failure import said_plainly
 from tasks.ledger import Ledger
@@ -131,16 +130,7 @@ def _request(
     dispatch: Literal["local", "pool"],
     options: WatchOptions,
 ) -> Request:
-    store = place.block
-    if preset:
-        try:
-            block = EnhancePreset.load(preset.rsplit("/", 1)[-1])
-        except ValueError as error:
-            raise OptionError(
-                f"There is no preset {preset!r} in Prefect; save one or correct the name."
-            ) from error
-        assert isinstance(block, EnhancePreset)
-        spec, output, store = with_preset(spec, block), output or block.output, store or block.store
+    spec, output, store = completed(preset, spec, output, place.block)
     return Request(
         spec=spec,
         output=output or None,

@@ -8,19 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-
 from blocks.stores import MediaStore
-from sakuga.errors import FarmError, OptionError, StoreError
+from sakuga.errors import OptionError, StoreError
 from sakuga.media.info import Frozen
 from tasks.handover import MANIFEST, remove_job
+from tasks.runs import read_runs
 from tasks.scratch import KEYS
 from tasks.shared import JOBS, SharedJob, job_key
-
-PAGE = 200
-"""Runs in one request, which is what the server allows."""
 
 _logger = logging.getLogger("sakuga.cleanup")
 
@@ -112,13 +106,5 @@ def _living(ids: Iterable[str]) -> frozenset[str]:
         except ValueError:
             # not of a run, so nobody is at it
             continue
-    alive: set[str] = set()
-    try:
-        with get_client(sync_client=True) as client:
-            for start in range(0, len(wanted), PAGE):
-                page = FlowRunFilterId(any_=wanted[start : start + PAGE])
-                runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=page), limit=PAGE)
-                alive.update(str(run.id) for run in runs if run.state and not run.state.is_final())
-    except httpx.HTTPError as error:
-        raise FarmError(f"Prefect's server does not answer: {error}.") from error
-    return frozenset(alive)
+    runs = read_runs(wanted)
+    return frozenset(id_ for id_, run in runs.items() if run.state and not run.state.is_final())

@@ -5,13 +5,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -24,10 +21,9 @@ from tasks.events import video_arrived
 from tasks.ledger import Asked, Ledger
 from tasks.names import job_name
 from tasks.places import Listing, Place, sidecar_of
+from tasks.runs import read_runs
 
 TAG = "sakuga-watch"
-PAGE = 200
-"""Runs in one request, which is what the server allows."""
 
 ENDED = {
     StateType.FAILED: "failed",
@@ -77,7 +73,7 @@ def follow_runs(place: Place, ledger: Ledger, listing: Listing) -> Followed:
         StoreError: a sidecar cannot be written.
     """
     open_ = {key: asked for key, asked in ledger.asked.items() if asked.run and asked.outcome != "done"}
-    runs = _read_runs(asked.run for asked in open_.values())
+    runs = read_runs(UUID(asked.run) for asked in open_.values())
     running, done, failed = [], [], []
     for key, asked in open_.items():
         run = runs.get(asked.run)
@@ -166,20 +162,6 @@ def _parameters(name: str, source: str | MediaRef, request: Request) -> dict[str
     # what was not asked for is left to the deployment
     asked = {"output": output, "store": request.store}
     return parameters | {key: value for key, value in asked.items() if value is not None}
-
-
-def _read_runs(ids: Iterable[str]) -> dict[str, FlowRun]:
-    wanted = [UUID(id_) for id_ in ids]
-    found: dict[str, FlowRun] = {}
-    try:
-        with get_client(sync_client=True) as client:
-            for start in range(0, len(wanted), PAGE):
-                page = FlowRunFilterId(any_=wanted[start : start + PAGE])
-                runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=page), limit=PAGE)
-                found.update((str(run.id), run) for run in runs)
-    except httpx.HTTPError as error:
-        raise FarmError(f"Prefect's server does not answer: {error}.") from error
-    return found
 
 
 def _present_name(key: str, asked: Asked, ledger: Ledger, listing: Listing) -> str | None:
