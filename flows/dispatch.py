@@ -48,7 +48,7 @@ def make_chunks(job: Job, dispatch: Dispatch, ending: ExitStack) -> tuple[list[C
         table.update()
 
     try:
-        made = _make(job, dispatch, missing, progress, table, watch, ending) if missing else {}
+        made = _make(job, dispatch, missing, progress, table, watch, ending)
         artifact.finish()
     finally:
         table.finish()
@@ -66,18 +66,38 @@ def _make(
     ending: ExitStack,
 ) -> dict[int, ChunkRecord]:
     if dispatch == "pool":
-        run, farm = flow_run.get_id(), load_settings().farm
-        if run is None:
-            raise FarmError("Only a flow run can spread a job over a work pool; choose the dispatch `local`.")
-        ending.callback(clear_shared, job, run, farm)
-        try:
-            return make_on_pool(job, run, flow_run.get_run_count(), missing, farm, progress, table, watch)
-        except Abort:
-            # what is shared belongs to the later try
-            ending.pop_all()
-            raise
+        return _make_on_pool(job, missing, progress, table, watch, ending)
+    if not missing:
+        return {}
     futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
     made = gather_chunks(futures, missing, watch)
     for index, record in made.items():
         table.record(index, record)
+    return made
+
+
+def _make_on_pool(
+    job: Job,
+    missing: list[int],
+    progress: Progress,
+    table: ChunkTable,
+    watch: Callable[[], None],
+    ending: ExitStack,
+) -> dict[int, ChunkRecord]:
+    run, run_count, farm = flow_run.get_id(), flow_run.get_run_count(), load_settings().farm
+    if run is None:
+        raise FarmError("Only a flow run can spread a job over a work pool; choose the dispatch `local`.")
+    made = {}
+    try:
+        if missing:
+            made = make_on_pool(job, run, run_count, missing, farm, progress, table, watch)
+    except Abort:
+        # what is shared belongs to the later try
+        raise
+    except BaseException:
+        ending.callback(clear_shared, job, run, farm, made=False)
+        raise
+    if missing or run_count > 1:
+        # also what an earlier try has left
+        ending.callback(clear_shared, job, run, farm, made=True)
     return made

@@ -102,12 +102,13 @@ def make_on_pool(
             raise
 
 
-def clear_shared(job: Job, run: str, farm: Farm) -> None:
+def clear_shared(job: Job, run: str, farm: Farm, *, made: bool) -> None:
     """Remove what a job shared with its workers once none of them is alive; raises nothing.
 
-    Where some live on, the clean-up finds it later.
+    Where some live on it is left for the next try of the job, or for the clean-up; but not when all chunks
+    are `made`: whoever seems to be alive then, as its machine is gone, needs nothing any more.
     """
-    if not PoolApi(farm.deployment, run, farm.patience).wait_for_end(END_SECONDS):
+    if not PoolApi(farm.deployment, run, farm.patience).wait_for_end(END_SECONDS) and not made:
         return
     try:
         remove_job(open_store(job.store), run)
