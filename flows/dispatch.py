@@ -6,20 +6,26 @@ from typing import Literal
 
 from prefect import unmapped
 from prefect.exceptions import Abort
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.pool import clear_shared, make_on_pool
-from sakuga.errors import FarmError
-from sakuga.settings import load_settings
+from flows.pool import make_on_pool
+from flows.pool_api import PoolApi
+from sakuga.errors import FarmError, SakugaError
+from sakuga.settings import Farm, load_settings
 from tasks.artifacts import ProgressArtifact
 from tasks.cache import ChunkRecord
 from tasks.chunk import enhance_chunk, find_chunks
 from tasks.gather import gather_chunks
-from tasks.job import Job, load_planned
+from tasks.handover import remove_job
+from tasks.job import Job, load_planned, open_store
 from tasks.progress import Progress
 from tasks.table import ChunkTable
 
 Dispatch = Literal["local", "pool"]
+
+END_SECONDS = 12.0
+"""Seconds that the end of a job waits for its runs, to remove what it shared with them."""
 
 
 def make_chunks(job: Job, dispatch: Dispatch, ending: ExitStack) -> tuple[list[ChunkRecord], int]:
@@ -101,3 +107,17 @@ def _make_on_pool(
         # also what an earlier try has left
         ending.callback(clear_shared, job, run, farm, made=True)
     return made
+
+
+def clear_shared(job: Job, run: str, farm: Farm, *, made: bool) -> None:
+    """Remove what a job shared with its workers once none of them is alive; raises nothing.
+
+    Where some live on it is left for the next try of the job, or for the clean-up; but not when all chunks
+    are `made`: whoever seems to be alive then, as its machine is gone, needs nothing any more.
+    """
+    if not PoolApi(farm.deployment, run, farm.patience).wait_for_end(END_SECONDS) and not made:
+        return
+    try:
+        remove_job(open_store(job.store), run)
+    except SakugaError as error:
+        get_run_logger().warning("What the job shared with its workers is left: %s", error)

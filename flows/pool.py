@@ -16,11 +16,11 @@ from flows.pool_api import Pool, PoolApi, worker_of
 from flows.pool_lease import keep_lease
 from flows.pool_trust import Trust
 from flows.pool_units import InFlight, adopted, blame, error_of
-from sakuga.errors import FarmError, SakugaError
+from sakuga.errors import FarmError
 from sakuga.settings import Farm
 from tasks.cache import ChunkCache, ChunkRecord
 from tasks.channel import current_channel
-from tasks.handover import read_report, remove_job, share_job
+from tasks.handover import read_report, share_job
 from tasks.job import Job, load_planned, open_store
 from tasks.names import unit_name
 from tasks.progress import Progress
@@ -50,9 +50,6 @@ AHEAD = 12.0
 
 CANCEL_SECONDS = 8.0
 """Seconds that the end of a job gives to telling its runs to stop; its own worker may kill it after 30."""
-
-END_SECONDS = 12.0
-"""Seconds that the end of a job waits for its runs, to remove what it shared with them."""
 
 
 def make_on_pool(
@@ -100,20 +97,6 @@ def make_on_pool(
         except BaseException as error:
             dispatcher.give_up(error)
             raise
-
-
-def clear_shared(job: Job, run: str, farm: Farm, *, made: bool) -> None:
-    """Remove what a job shared with its workers once none of them is alive; raises nothing.
-
-    Where some live on it is left for the next try of the job, or for the clean-up; but not when all chunks
-    are `made`: whoever seems to be alive then, as its machine is gone, needs nothing any more.
-    """
-    if not PoolApi(farm.deployment, run, farm.patience).wait_for_end(END_SECONDS) and not made:
-        return
-    try:
-        remove_job(open_store(job.store), run)
-    except SakugaError as error:
-        get_run_logger().warning("What the job shared with its workers is left: %s", error)
 
 
 class Dispatcher:
@@ -251,8 +234,18 @@ class Dispatcher:
             unit.see(state.type, unheard)
             if unit.state == StateType.RUNNING and unit.left:
                 self._table.set(unit.left[0], state="running", worker=unit.worker)
-            if unit.overdue(pending):
+            if unit.state == StateType.RUNNING and self._gave_up(unit):
+                self._end(unit, state)
+            elif unit.overdue(pending):
                 self._drop(unit, state)
+
+    def _gave_up(self, unit: InFlight) -> bool:
+        """Whether a run has reported that it stopped, though nobody has told the server.
+
+        A worker that is stopped ends its runs and may be gone before it can say so.
+        """
+        report = patiently(lambda: read_report(self._store, self._run, unit.name))
+        return report is not None and report.end != "done"
 
     def _check_own(self, run: FlowRun | None) -> None:
         """Stop when somebody, or an automation, has ended this run on the server."""
@@ -299,11 +292,12 @@ class Dispatcher:
             self._logger.warning("The worker %s fails at everything; it rests for %.0f s", worker, rest)
         for chunk, failure in failures.items():
             self._note_failure(chunk, failure, worker)
+        how = f"ended {state.name}" if state and state.is_final() else "ended" if report else "is gone"
         self._logger.warning(
-            "%s on the worker %s: not made, as the run is %s; given out again",
+            "%s on the worker %s: not made, as the run %s; given out again",
             unit_name(self._job.source.name, unit.left),
             worker,
-            state.name if state else "not on the server any more",
+            how,
         )
 
     def _note_failure(self, chunk: int, failure: Failure, worker: str) -> None:

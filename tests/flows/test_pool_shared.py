@@ -8,7 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 
 from flows.chunks import enhance_chunks
-from flows.pool import clear_shared
+from flows.dispatch import clear_shared
 from sakuga.settings import load_settings
 from tasks.job import Job, open_store
 from tasks.shared import JOBS, TAG
