@@ -45,7 +45,8 @@ deployments:
 
 OVERHEAD_CHUNKS, OVERHEAD_SECONDS, OVERHEAD_BOUND = 60, 10.0, 0.10
 SCALING_SECONDS = 8.0
-SCALING = ((1, 30), (2, 60), (4, 120), (8, 500), (16, 500))
+SCALING = ((1, 20), (2, 40), (4, 80), (8, 500), (16, 500))
+POSTGRES_SCALING = ((8, 200),)
 """Workers, and chunks for them: few workers would take hours for 500."""
 
 EFFICIENCY_WORKERS, EFFICIENCY_BOUND = 8, 0.90
@@ -161,7 +162,7 @@ def measure_scaling(database: str | None = None, plan: tuple[tuple[int, int], ..
 def measure_postgres() -> str:
     """The same for many workers, with the server on PostgreSQL."""
     with postgres() as url:
-        return measure_scaling(url, SCALING[-2:])
+        return measure_scaling(url, POSTGRES_SCALING)
 
 
 def _film(farm: Farm, chunks: int, name: str) -> Path:
