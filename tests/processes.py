@@ -58,6 +58,16 @@ def start(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> sub
         )
 
 
+def end(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Ask a program to end, and kill it where it does not."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def marked(mark: str) -> list[psutil.Process]:
     """Living processes whose mark is this, or begins with it and a slash."""
     found = []

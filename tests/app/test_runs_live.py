@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 
 from tests.app.test_terminal import in_terminal
 from tests.clips import make_clip
-from tests.processes import free_port, start, wait_for
+from tests.processes import end, free_port, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
 ROOT = Path(__file__).parents[2]
@@ -49,8 +48,7 @@ class Site:
     def down(self) -> None:
         """End the server."""
         assert self.server
-        self.server.send_signal(signal.SIGTERM)
-        self.server.wait(60)
+        end(self.server)
 
     def answers(self) -> bool:
         try:
@@ -96,8 +94,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     finally:
         for process in (worker, made.server):
             if process:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
+                end(process)
 
 
 @pytest.fixture

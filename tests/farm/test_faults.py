@@ -10,7 +10,6 @@ import pytest
 from tests.farm import faults
 from tests.farm.farm import BUCKET, Farm
 from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, chunks_begun, settled
-from tests.farm.soak import Soak, random_faults
 from tests.farm.workload import CHUNKS, damage, digests
 from tests.processes import wait_for
 
@@ -18,7 +17,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
 
 NewFilm = Callable[[], Path]
 DRAW = random.Random(7)
-SEED = 1
 AWAY_SECONDS = 20.0
 GONE_SECONDS = 180.0
 """The automation looks for 90 s of silence; the rest is for a server on a busy computer."""
@@ -138,9 +136,3 @@ def test_a_damaged_source_fails_with_one_clear_sentence_and_stops_all_work(
     wait_for(lambda: not farm.working(), SETTLED_SECONDS, "all work has stopped", job.story)
     assert not job.living()
     assert not job.result.exists()
-
-
-def test_faults_at_random_lose_nothing(farm: Farm, film: Path, quiet: list[str]) -> None:
-    soak = Soak(farm, film, quiet, random.Random(SEED))
-    soak.round(jobs=2, faults=random_faults(soak.draw))
-    assert soak.totals.clean, soak.totals

@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.usefixtures("prefe
 
 ROOT = Path(__file__).parents[2]
 CHUNK_SECONDS = 10
+CHUNKS = list(range(8))
+"""More than are made before a busy machine hears of what is done to it."""
+
 SPEC = EnhanceSpec(preset="ultrafast", chunk_seconds=CHUNK_SECONDS, reuse="off", device="cpu")
 START_SECONDS = 90.0
 """A worker polls, starts Python, imports everything and plans; on a busy machine that takes its time."""
@@ -96,15 +99,14 @@ class Machine(ChunkPool):
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     options = {"g": str(24 * CHUNK_SECONDS), "sc_threshold": "0", "preset": "ultrafast"}
-    film = make_clip(
-        folder / "film.mp4", frames=3 * 24 * CHUNK_SECONDS, size=(320, 240), draw=draw, options=options
-    )
+    frames = len(CHUNKS) * 24 * CHUNK_SECONDS
+    film = make_clip(folder / "film.mp4", frames=frames, size=(320, 240), draw=draw, options=options)
     with get_client(sync_client=True) as client, pytest.MonkeyPatch.context() as patch:
         made = Machine(folder, client)
         patch.setenv("SAKUGA_HOME", str(made.home))
         (folder / "plan").mkdir()
         _, _, chunks = planned_and_shared(str(film), folder / "plan", str(made.parent), spec=SPEC)
-        assert chunks == [0, 1, 2]
+        assert chunks == CHUNKS
         try:
             yield made
         finally:
@@ -121,7 +123,7 @@ def test_a_unit_that_is_killed_cancelled_or_has_lost_its_job_or_its_worker_leave
 ) -> None:
     worker = machine.start_worker()
 
-    killed = machine.run_unit("killed", [0, 1])
+    killed = machine.run_unit("killed", CHUNKS)
     machine.await_work()
     for engine in machine.engines():
         engine.kill()
@@ -129,7 +131,7 @@ def test_a_unit_that_is_killed_cancelled_or_has_lost_its_job_or_its_worker_leave
     assert machine.await_end(killed, STOP_SECONDS) == StateType.CRASHED
     assert len(machine.scratch()) == 1
 
-    cancelled = machine.run_unit("cancelled", [0, 1])
+    cancelled = machine.run_unit("cancelled", CHUNKS)
     machine.await_work()
     assert len(machine.scratch()) == 1, "what the killed run left is still there"
     machine.client.set_flow_run_state(cancelled, Cancelling())
@@ -137,7 +139,7 @@ def test_a_unit_that_is_killed_cancelled_or_has_lost_its_job_or_its_worker_leave
     _nothing_is_left(machine, STOP_SECONDS)
     assert machine.report("cancelled").end == "cancelled"
 
-    lost = machine.run_unit("lost", [1, 2])
+    lost = machine.run_unit("lost", CHUNKS)
     machine.await_work()
     os.kill(worker, signal.SIGKILL)
     _nothing_is_left(machine, LOST_SECONDS)
@@ -146,7 +148,7 @@ def test_a_unit_that_is_killed_cancelled_or_has_lost_its_job_or_its_worker_leave
     assert machine.await_end(lost, STOP_SECONDS) == StateType.FAILED
 
     machine.start_worker()
-    orphaned = machine.run_unit("orphaned", [0, 1])
+    orphaned = machine.run_unit("orphaned", CHUNKS)
     machine.await_work()
     machine.client.set_flow_run_state(machine.parent, Failed(), force=True)
     assert machine.await_end(orphaned, STOP_SECONDS) == StateType.CANCELLED
