@@ -234,7 +234,7 @@ class Dispatcher:
             unit.see(state.type, unheard)
             if unit.state == StateType.RUNNING and unit.left:
                 self._table.set(unit.left[0], state="running", worker=unit.worker)
-            if unit.state == StateType.RUNNING and self._gave_up(unit):
+            if unit.state in (StateType.RUNNING, StateType.CANCELLING) and self._gave_up(unit):
                 self._end(unit, state)
             elif unit.overdue(pending):
                 self._drop(unit, state)
