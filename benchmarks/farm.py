@@ -27,6 +27,7 @@ from sakuga.enhance.spec import EnhanceSpec
 from tasks.shared import TAG
 from tests.clips import make_clip
 from tests.farm.farm import STORE, Farm
+from tests.farm.workload import another_film
 from tests.services import postgres
 
 ROOT = Path(__file__).parents[1]
@@ -167,8 +168,10 @@ def measure_postgres() -> str:
 
 def _film(farm: Farm, chunks: int, name: str) -> Path:
     options = {"g": str(RATE), "sc_threshold": "0", "preset": "ultrafast"}
-    path = farm.folder / f"{name}.mp4"
-    return make_clip(path, frames=chunks * RATE, size=(64, 48), rate=Fraction(RATE), options=options)
+    drawn, size = farm.folder / f"{name}-drawn.mp4", (64, 48)
+    make_clip(drawn, frames=chunks * RATE, size=size, rate=Fraction(RATE), options=options)
+    # chunks of one film must not count for another
+    return another_film(drawn, farm.folder / f"{name}.mp4")
 
 
 def _start(farm: Farm, source: Path, dispatch: str) -> UUID:
