@@ -240,10 +240,7 @@ class Dispatcher:
                 self._drop(unit, state)
 
     def _gave_up(self, unit: InFlight) -> bool:
-        """Whether a run has reported that it stopped, though nobody has told the server.
-
-        A worker that is stopped ends its runs and may be gone before it can say so.
-        """
+        """Whether a run has reported that it stopped, though the server has not heard of it."""
         report = patiently(lambda: read_report(self._store, self._run, unit.name))
         return report is not None and report.end != "done"
 

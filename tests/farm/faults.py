@@ -78,14 +78,6 @@ def kill_worker(farm: Farm, job: Job, draw: random.Random) -> None:
     farm.start_worker(machine)
 
 
-def stop_worker(farm: Farm, job: Job, draw: random.Random) -> None:
-    """The worker, as a service manager does it; it is started again."""
-    machine = busy_machine(farm, job, draw)
-    farm.stop(machine)
-    wait_for(lambda: not farm.processes(machine), 30, f"what {machine} started ends", job.story)
-    farm.start_worker(machine)
-
-
 def kill_machine(farm: Farm, job: Job, draw: random.Random) -> None:
     """Everything of a machine at once; it is started again."""
     machine = busy_machine(farm, job, draw)
@@ -145,7 +137,6 @@ FAULTS = (
     Fault("network process killed", kill_helper, 1),
     Fault("child killed", kill_child, 1),
     Fault("worker killed", kill_worker, 1),
-    Fault("worker stopped", stop_worker, 1),
     Fault("machine gone", kill_machine, 1),
     Fault("parent killed", kill_parent, 2),
     Fault("child cancelled", cancel_child, 1),
