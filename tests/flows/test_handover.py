@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
 
 from blocks.stores import MediaStore
+from flows.chunks import enhance_chunks
+from flows.dispatch import clear_shared
 from sakuga.errors import OptionError, StoreError
+from sakuga.settings import load_settings
 from tasks.handover import (
     MAX_MEMBER_BYTES,
     fetch_shared,
@@ -20,7 +25,7 @@ from tasks.handover import (
 )
 from tasks.job import Job, load_planned, open_store
 from tasks.scratch import noted_keys
-from tasks.shared import Failure, Lease, SharedJob, UnitReport
+from tasks.shared import JOBS, TAG, Failure, Lease, SharedJob, UnitReport
 from tests.flows.sharing import planned_and_shared, quartered_clip
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home")
@@ -187,3 +192,21 @@ def test_leases_and_reports_are_read_back(job_id: str, store: MediaStore) -> Non
     for name in ("../lease", "", "a/b", "-x"):
         with pytest.raises(OptionError):
             read_report(store, job_id, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [True, False])
+def test_what_is_shared_goes_once_all_chunks_are_made_though_a_run_seems_to_be_alive(
+    shared: Job, job_id: str, made: bool
+) -> None:
+    with get_client(sync_client=True) as client:
+        parameters = {"job": job_id, "chunks": [0], "unit": "1-1"}
+        client.create_flow_run(
+            enhance_chunks,
+            parameters=parameters,
+            tags=[TAG + job_id],
+            state=State(type=StateType.RUNNING),
+        )
+    clear_shared(shared, job_id, load_settings().farm, made=made)
+    left = list(open_store(None).files(f"{JOBS}/{job_id}"))
+    assert bool(left) is not made
