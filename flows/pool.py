@@ -322,17 +322,18 @@ class Dispatcher:
         """Start runs for workers that have nothing to do, or soon will have nothing."""
         held = {chunk for unit in self._units for chunk in unit.left}
         missing = [chunk for chunk in sorted(self._left - held) if self._trust.ready(chunk)]
-        busy = sum(not unit.ended and not self._ends_soon(unit) for unit in self._units)
+        busy = sum(self._frames_left(unit) for unit in self._units)
+        working = [unit for unit in self._units if not unit.ended and not self._ends_soon(unit)]
         waiting = sum(unit.waits for unit in self._units)
-        free = self._pool.slots - max(busy, waiting) - self._trust.resting(self._pool.workers)
-        sharing = max(1, self._pool.slots)
+        free = self._pool.slots - max(len(working), waiting) - self._trust.resting(self._pool.workers)
+        idle = self._pool.workers - {unit.worker for unit in working}
         while missing and free > 0:
             unit = next_unit(
                 missing,
                 self._frames,
-                workers=max(1, self._pool.slots),
-                sharing=sharing,
-                speeds=self._speeds,
+                busy=busy,
+                together=self._speeds.together(self._pool.workers, self._pool.slots),
+                alone=self._speeds.slowest(idle),
                 unit_seconds=self._farm.unit_seconds,
             )
             missing = missing[len(unit) :]
@@ -341,7 +342,7 @@ class Dispatcher:
                 # more may be there, and each look reads a whole chunk
                 return
             self._start(wanted)
-            free, sharing = free - 1, max(1, sharing - 1)
+            busy, free = busy + sum(self._frames[chunk] for chunk in wanted), free - 1
 
     def _is_there(self, chunk: int) -> bool:
         """Whether another job has made a chunk meanwhile; it is taken then."""
@@ -351,19 +352,24 @@ class Dispatcher:
         return record is not None
 
     def _ends_soon(self, unit: InFlight) -> bool:
-        left = self._seconds(unit.left, unit.worker)
-        if left is None or unit.state != StateType.RUNNING:
+        rate = self._speeds.of(unit.worker)
+        if not rate or unit.state != StateType.RUNNING:
             return False
-        return left - (time.monotonic() - unit.mark) < AHEAD
+        return self._frames_left(unit) / rate < AHEAD
 
-    def _seconds(self, chunks: Sequence[int], worker: str | None) -> float | None:
-        rate = self._speeds.of(worker)
-        return sum(self._frames[chunk] for chunk in chunks) / rate if rate else None
+    def _frames_left(self, unit: InFlight) -> int:
+        """Frames that a run has still to make, as far as is known."""
+        given = sum(self._frames[chunk] for chunk in unit.left)
+        if unit.state != StateType.RUNNING or not unit.left:
+            return given
+        made = (time.monotonic() - unit.mark) * (self._speeds.of(unit.worker) or 0.0)
+        return given - min(round(made), self._frames[unit.left[0]])
 
     def _start(self, chunks: list[int]) -> None:
         self._count += 1
         name = f"{self._run_count}-{self._count}"
-        expected = self._seconds(chunks, None) or 0.0
+        rate = self._speeds.mean
+        expected = sum(self._frames[chunk] for chunk in chunks) / rate if rate else 0.0
         deadline = max(self._farm.deadline, 5 * expected)
         parameters = {
             "job": self._run,

@@ -1,24 +1,22 @@
 """How many chunks a worker of a pool gets at a time.
 
-The first chunk that each worker makes measures how fast it is. After that the rest is given out in guided
-steps: each unit is a share of what is left, so units are long at first and short at the end, and workers of
-different speed end at about the same time. Nothing here talks to anybody.
+The first chunk that each worker makes measures how fast it is. From then on a worker gets what it can make
+until all would be done if nobody waited; as long as that is far away, less, since speeds change. Workers of
+different speed end at about the same time, after few runs. Nothing here talks to anybody.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-SHORT = 30.0
+WORTH = 30.0
 """Seconds of work that are worth a run of their own, which takes some seconds to start."""
 
-SHORTEST = 10.0
-"""The same at the very end, when other workers have nothing to do: about what a run takes to start."""
+RESERVE = 0.25
+"""Part of a worker's share that is kept for later: speeds are rarely further from what was measured."""
 
 MOST = 5000
 """Chunks of a unit: their numbers are a parameter of a run, and Prefect takes 512 KiB of those."""
-
-SHARES = 2
-"""Units that the rest is cut into for each of several workers: more even out speeds, fewer start less."""
 
 
 @dataclass
@@ -46,20 +44,24 @@ class Speeds:
         each = [self._frames[name] / self._seconds[name] for name in self._frames]
         return sum(each) / len(each) if each else None
 
-    @property
-    def evenness(self) -> float:
-        """Speed of the slowest worker as a part of the mean, above 0 and at most 1."""
-        each = [self._frames[name] / self._seconds[name] for name in self._frames]
-        return min(each) * len(each) / sum(each) if each else 1.0
+    def together(self, workers: Collection[str], slots: int) -> float | None:
+        """Frames per second of `slots` of these workers; None before anything was measured."""
+        each = [rate for worker in workers if (rate := self.of(worker))]
+        rate = sum(each) / len(each) if each else self.mean
+        return rate * max(1, slots) if rate else None
+
+    def slowest(self, workers: Collection[str]) -> float | None:
+        """Frames per second of the slowest of these; the mean of all where there are none."""
+        return min((rate for worker in workers if (rate := self.of(worker))), default=self.mean)
 
 
 def next_unit(
     missing: Sequence[int],
     frames: Mapping[int, int],
     *,
-    workers: int,
-    sharing: int,
-    speeds: Speeds,
+    busy: int,
+    together: float | None,
+    alone: float | None,
     unit_seconds: float,
 ) -> list[int]:
     """Chunks of the next unit: the first of those that nobody works on.
@@ -67,33 +69,39 @@ def next_unit(
     Args:
         missing: numbers of chunks that nobody works on, in order.
         frames: how many frames each has.
-        workers: workers of the job, at least 1.
-        sharing: how many of them the rest is for, at least 1: all but those that were given a unit just now.
-        speeds: how fast they are; before anything is known a unit is one chunk.
+        busy: frames that were given to workers and are not finished, at least 0.
+        together: frames per second of all workers; None before anything was measured: one chunk is given.
+        alone: frames per second of the worker that the unit is for, at most `together`.
         unit_seconds: seconds of work in a unit at most, unless a single chunk is longer.
 
     Returns:
         At least one number where any is missing, in order.
     """
-    rate = speeds.mean
-    if rate is None:
+    if not together or not alone:
         return list(missing[:1])
-    left = sum(frames[chunk] for chunk in missing) / rate
-    wanted = min(unit_seconds, _share(left, workers, sharing, speeds.evenness, unit_seconds)) * rate
+    seconds = (sum(frames[chunk] for chunk in missing) + busy) / together
+    if alone >= together:
+        # nobody is waited for: equal parts
+        share, last = seconds / max(1, math.ceil(seconds / unit_seconds)), False
+    elif seconds * RESERVE < WORTH:
+        share, last = seconds, True
+    else:
+        share, last = seconds * (1 - RESERVE), False
+    return _cut(missing, frames, share * alone, unit_seconds * alone, past=last)
+
+
+def _cut(
+    missing: Sequence[int], frames: Mapping[int, int], wanted: float, most: float, *, past: bool
+) -> list[int]:
+    """The first chunks with `wanted` frames, `past` it where nothing may be left for a run of its own."""
     unit: list[int] = []
     held = 0
     for chunk in missing:
         # half a frame: a share that comes out even is not cut for a rounding error
-        if unit and (held + frames[chunk] > wanted + 0.5 or len(unit) == MOST):
+        after = held + (0 if past else frames[chunk])
+        over = after + 0.5 > wanted if past else after > wanted + 0.5
+        if unit and (over or held + frames[chunk] > most + 0.5 or len(unit) == MOST):
             break
         unit.append(chunk)
         held += frames[chunk]
     return unit
-
-
-def _share(left: float, workers: int, sharing: int, evenness: float, unit_seconds: float) -> float:
-    """Seconds of work for the next unit, of `left` seconds."""
-    if workers == 1:
-        # equal parts: nobody waits for the last one
-        return left / max(1, -(-left // unit_seconds))
-    return max(left * evenness / (SHARES * workers), min(SHORT, max(SHORTEST, left / sharing)))
