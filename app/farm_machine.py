@@ -107,7 +107,7 @@ def base_environment(url: str) -> dict[str, str]:
 
 def server_member(host: str, port: int, environment: Mapping[str, str]) -> Member:
     """Prefect's server, with its page and without telemetry."""
-    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "app.farm_server", "--host", host, "--port", str(port)]
     own = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"}
     # who writes to SQLite may need a second connection, while those that wait for it have all of the pool
     own |= {name: value for name, value in SERVER_ENVIRONMENT.items() if name not in environment}

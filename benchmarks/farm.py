@@ -204,7 +204,7 @@ def _seconds(run: FlowRun) -> float:
 
 
 def _measure(farm: BenchFarm, source: Path) -> Measured:
-    with _cpu(farm, "server", "prefect server") as server, _cpu(farm, "cpu-1", "prefect.engine") as parent:
+    with _cpu(farm, "server", "farm_server") as server, _cpu(farm, "cpu-1", "prefect.engine") as parent:
         run = _start(farm, source, "pool")
         ended = _end(farm, run)
     report = json.loads((farm.results / f"{source.stem}.report.json").read_text())

@@ -121,7 +121,7 @@ class Farm:
 
     def start_server(self) -> None:
         """Start the server, or start it again on the database that it left."""
-        argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+        argv = [sys.executable, "-m", "app.farm_server", "--host", "127.0.0.1"]
         environment = self.environment("server") | SERVER_ENVIRONMENT
         environment |= {
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -1,0 +1,18 @@
+"""Prefect's server of a farm: `python -m app.farm_server` takes what `prefect server start` takes."""
+
+import sys
+
+from app.garbage import collect_aside
+
+
+def main() -> None:
+    """Run `prefect server start` with the arguments of this process."""
+    collect_aside()
+    from prefect.cli import app
+
+    sys.argv[1:] = ["server", "start", *sys.argv[1:]]
+    app()
+
+
+if __name__ == "__main__":
+    main()
