@@ -32,8 +32,8 @@ from tasks.shared import TAG
 TIMEOUT = 15.0
 """Seconds that one request may take."""
 
-LONGEST_WAIT = 5.0
-"""Seconds between two tries of a request at most."""
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+"""Seconds between the first two tries of a request, and between two at most: a busy SQLite refuses at once."""
 
 UNSAID = 5.0
 """Seconds without an answer that nobody is told of: a busy database refuses a request now and then."""
@@ -191,7 +191,7 @@ class PoolApi:
 
     def _ask(self, call: Callable[[SyncPrefectClient], T]) -> T:
         """The answer to a request, tried again while the server is away."""
-        began, delay, told = time.monotonic(), 1.0, False
+        began, delay, told = time.monotonic(), FIRST_WAIT, False
         while True:
             try:
                 with _client(TIMEOUT) as client:

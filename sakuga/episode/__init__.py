@@ -1,0 +1,1 @@
+"""Episodes: clips stitched into something that people watch."""
