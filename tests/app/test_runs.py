@@ -23,6 +23,8 @@ from app.runs_server import Server, refusal
 from sakuga.enhance.spec import EnhanceSpec
 from tests.clips import make_clip
 
+pytestmark = pytest.mark.slow
+
 LISTED_WITHIN = 4.0
 """Half a second alone; importing Prefect, which must not happen, takes two more, and machines are busy."""
 

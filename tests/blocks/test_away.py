@@ -14,6 +14,8 @@ from sakuga.errors import DiskFullError, SakugaError, StoreAwayError, StoreError
 from sakuga.media.ref import MediaRef, file_digest
 from tests.blocks.outages import Outage, bucket_at, refusing_service
 
+pytestmark = pytest.mark.slow
+
 
 def _uses(store: MediaStore, folder: Path, ref: MediaRef) -> list[Callable[[], object]]:
     """Every operation on a store; `ref` is in it, and so is `local.bin` in `folder`."""

@@ -2,11 +2,14 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
 from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.answering import await_server
 from tests.processes import free_port
+
+pytestmark = pytest.mark.slow
 
 AWAY = 2.0
 """Seconds that the server of the test stays away."""

@@ -20,7 +20,7 @@ from tasks.channel import Channel, current_channel, open_channel
 from tasks.retry import RETRIES, patiently, step
 from tests.blocks.outages import Outage, Unmounted
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 PATIENCE = 30.0
 """Seconds a store is waited for in these tests; none is away for as long."""
