@@ -1,12 +1,13 @@
-"""Finished chunks, kept in a store under what they were made of.
+"""Finished chunks, and other costly parts of results, kept in a store under what they were made of.
 
-A chunk with the key `ab12...` is the file `chunks/ab/ab12....mp4`, and beside it a manifest that says what
-must be in it. The manifest is written last: a chunk without one was never finished.
+A part with the key `ab12...` is the file `chunks/ab/ab12....mp4`, and beside it a manifest that says what
+must be in it. The manifest is written last: a part without one was never finished.
 """
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,34 +24,42 @@ SAFE_AGE = timedelta(hours=1)
 """A chunk that was used within this time is never removed: a run may be about to use it."""
 
 
-class ChunkRecord(ChunkResult):
+class Kept(Frozen):
+    """A finished part of a result, under the key of what it was made of."""
+
+    key: str
+    ref: MediaRef
+
+
+class ChunkRecord(ChunkResult, Kept):
     """A finished chunk: where it is and what it took.
 
     `worker` is who made it, `elapsed` the seconds of wall time that it took, `tries`
     which try of its task it was.
     """
 
-    key: str
-    ref: MediaRef
     worker: str = ""
     elapsed: float = 0.0
     tries: int = 1
 
 
-class ChunkCache:
-    """Finished chunks in one store."""
+R = TypeVar("R", bound=Kept)
 
-    def __init__(self, store: MediaStore) -> None:
-        self._store = store
 
-    def find(self, key: str) -> ChunkRecord | None:
-        """The finished chunk with this key, marked as used now; None where it is missing or damaged."""
+class PartCache(Generic[R]):
+    """Finished parts of one kind in one store."""
+
+    def __init__(self, store: MediaStore, kind: type[R]) -> None:
+        self._store, self._kind = store, kind
+
+    def find(self, key: str) -> R | None:
+        """The finished part with this key, marked as used now; None where it is missing or damaged."""
         manifest = f"{_base(key)}{MANIFEST}"
         content = self._store.read(manifest)
         if content is None:
             return None
         try:
-            record = ChunkRecord.model_validate_json(content)
+            record = self._kind.model_validate_json(content)
         except ValidationError:
             return None
         if record.key != key or not self._whole(record.ref):
@@ -59,14 +68,14 @@ class ChunkCache:
         self._store.touch(manifest)
         return record
 
-    def keep(self, record: ChunkRecord, file: Path) -> ChunkRecord:
-        """Give a finished chunk's file to the store; `record.ref` need only hold the name's suffix.
+    def keep(self, record: R, file: Path) -> R:
+        """Give a finished part's file to the store; `record.ref` may be anything.
 
         Raises:
             StoreError: the store could not be written.
             DiskFullError: no room is left.
         """
-        # a chunk is minutes of work: it is kept here until the store takes it, not made again
+        # a part can be minutes of work: it is kept here until the store takes it, not made again
         ref = patiently(lambda: self._store.put(file, f"{_base(record.key)}{file.suffix}", move=True))
         kept = record.model_copy(update={"ref": ref})
         patiently(
@@ -74,17 +83,15 @@ class ChunkCache:
         )
         return kept
 
-    def file(self, record: ChunkRecord, folder: Path) -> Path:
-        """A local file with the chunk in it: the store's own, else a copy in `folder`.
+    def file(self, record: R, folder: Path) -> Path:
+        """A local file with the part in it: the store's own, else a copy in `folder`.
 
         Raises:
             StoreError: it is not in the store any more, or not what it was.
         """
         if path := self._store.local_path(record.ref.uri):
             if not self._store.exists(record.ref):
-                raise StoreError(
-                    f"The chunk {str(path)!r} is not in the store any more; start the job again."
-                )
+                raise StoreError(f"The file {str(path)!r} is not in the store any more; start the job again.")
             return path
         target = folder / record.ref.uri.rsplit("/", 1)[-1]
         return target if target.exists() else self._store.fetch(record.ref, target)
@@ -99,6 +106,13 @@ class ChunkCache:
             return file_digest(path) == (ref.sha256, ref.size)
         except SakugaError:
             return False
+
+
+class ChunkCache(PartCache[ChunkRecord]):
+    """Finished chunks in one store."""
+
+    def __init__(self, store: MediaStore) -> None:
+        super().__init__(store, ChunkRecord)
 
 
 class Pruned(Frozen):
