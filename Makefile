@@ -49,8 +49,11 @@ lint: models
 types: models
 	$(BIN)/mypy
 
+# files of tests side by side; a server for each process is what more processes cost
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+
 unit: models
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"
 
 check: lint types unit
 
@@ -62,8 +65,9 @@ services:
 test: lint types services
 	@log=$$(mktemp); $(BIN)/pytest -q -m farm > "$$log" 2>&1 & farm=$$!; \
 	trap 'kill $$farm; wait $$farm; rm -f "$$log"' INT TERM; \
-	$(BIN)/pytest -q -m "not farm"; others=$$?; wait $$farm; farm=$$?; \
-	cat "$$log"; rm -f "$$log"; exit $$((others | farm))
+	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"; unit=$$?; \
+	$(BIN)/pytest -q -m "slow and not farm"; slow=$$?; wait $$farm; farm=$$?; \
+	cat "$$log"; rm -f "$$log"; exit $$((unit | slow | farm))
 
 bench: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write

@@ -18,6 +18,7 @@ from flows.threads import chunk_threads
 from sakuga.errors import CancelledError, FarmError, StoreAwayError
 from sakuga.settings import load_settings
 from tasks.answering import await_server
+from tasks.cache import ChunkRecord
 from tasks.channel import Channel, open_channel
 from tasks.chunk import enhance_chunk, find_some
 from tasks.gather import gather_into
@@ -99,7 +100,7 @@ def _make_chunks(work: Unit, store: str | None) -> None:
         work.working = time.monotonic()
         futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
         try:
-            gather_into(work.gathered, futures, missing, settle=SETTLE)
+            gather_into(ChunkRecord, work.gathered, futures, missing, settle=SETTLE)
         except Exception as error:
             name_source(error, job.source.path, shared.name)
             raise

@@ -16,7 +16,7 @@ from sakuga.settings import Farm, load_settings
 from tasks.artifacts import ProgressArtifact
 from tasks.cache import ChunkRecord
 from tasks.chunk import enhance_chunk, find_chunks
-from tasks.gather import gather_chunks
+from tasks.gather import gather
 from tasks.handover import remove_job
 from tasks.job import Job, load_planned, open_store
 from tasks.progress import Progress
@@ -76,7 +76,7 @@ def _make(
     if not missing:
         return {}
     futures = enhance_chunk.map(unmapped(job), missing, unmapped(progress))
-    made = gather_chunks(futures, missing, watch)
+    made = gather(ChunkRecord, futures, missing, watch)
     for index, record in made.items():
         table.record(index, record)
     return made

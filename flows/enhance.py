@@ -30,7 +30,7 @@ from tasks.job import Job, prepare_store
 from tasks.model import fetch_model
 from tasks.names import job_name
 from tasks.planning import plan_job
-from tasks.publish import publish
+from tasks.publish import Place, publish
 from tasks.report import job_report
 from tasks.scratch import run_folder
 from tasks.source import Named, fetch_source, find_source
@@ -139,7 +139,8 @@ def _finish(
     report = job_report(job, result, assembly, records, cached, checks, clock.stages, destination.name)
     if job.spec.frames and destination.folder:
         export_pngs(job, result, destination.folder / f"{destination.stem}.frames")
-    places = publish(job, destination, result, report, pictures, overwrite=overwrite)
+    place = Place(folder=job.folder, store=job.store, mark=job.source.sha256[:12])
+    places = publish(place, destination, result, report, pictures, overwrite=overwrite)
     publish_artifacts(report, places)
     if not report.passed:
         names = ", ".join(check.name for check in report.failed)

@@ -332,6 +332,7 @@ class Dispatcher:
                 missing,
                 self._frames,
                 busy=busy,
+                workers=max(1, self._pool.slots),
                 together=self._speeds.together(self._pool.workers, self._pool.slots),
                 alone=self._speeds.slowest(idle),
                 unit_seconds=self._farm.unit_seconds,

@@ -33,7 +33,7 @@ TIMEOUT = 15.0
 """Seconds that one request may take."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
-"""Seconds between the first two tries of a request, and between two at most: a busy SQLite refuses at once."""
+"""Seconds between the first two tries of a request, and at most: a busy SQLite refuses at once."""
 
 UNSAID = 5.0
 """Seconds without an answer that nobody is told of: a busy database refuses a request now and then."""

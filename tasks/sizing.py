@@ -1,8 +1,9 @@
 """How many chunks a worker of a pool gets at a time.
 
-The first chunk that each worker makes measures how fast it is. From then on a worker gets what it can make
-until all would be done if nobody waited; as long as that is far away, less, since speeds change. Workers of
-different speed end at about the same time, after few runs. Nothing here talks to anybody.
+The first unit of each worker is a small part of its share, and measures how fast it is. From then on a worker
+gets what it can make until all would be done if nobody waited; as long as that is far away, less, since
+speeds change. Workers of different speed end at about the same time, after few runs. Nothing here talks to
+anybody.
 """
 
 import math
@@ -14,6 +15,9 @@ WORTH = 30.0
 
 RESERVE = 0.25
 """Part of a worker's share that is kept for later: speeds are rarely further from what was measured."""
+
+FIRST = 8
+"""The part of an equal share that measures: even a worker that is so many times slower delays nobody."""
 
 MOST = 5000
 """Chunks of a unit: their numbers are a parameter of a run, and Prefect takes 512 KiB of those."""
@@ -60,6 +64,7 @@ def next_unit(
     frames: Mapping[int, int],
     *,
     busy: int,
+    workers: int,
     together: float | None,
     alone: float | None,
     unit_seconds: float,
@@ -70,7 +75,8 @@ def next_unit(
         missing: numbers of chunks that nobody works on, in order.
         frames: how many frames each has.
         busy: frames that were given to workers and are not finished, at least 0.
-        together: frames per second of all workers; None before anything was measured: one chunk is given.
+        workers: how many there are, at least 1.
+        together: frames per second of all workers; None before anything was measured.
         alone: frames per second of the worker that the unit is for, at most `together`.
         unit_seconds: seconds of work in a unit at most, unless a single chunk is longer.
 
@@ -78,7 +84,8 @@ def next_unit(
         At least one number where any is missing, in order.
     """
     if not together or not alone:
-        return list(missing[:1])
+        measuring = len(missing) // (FIRST * workers) if workers > 1 else 1
+        return list(missing[: min(MOST, max(1, measuring))])
     seconds = (sum(frames[chunk] for chunk in missing) + busy) / together
     if alone >= together:
         # nobody is waited for: equal parts

@@ -31,7 +31,7 @@ class Unit:
     chunks: tuple[int, ...]
     began: float = field(default_factory=time.monotonic)
     found: dict[int, ChunkRecord] = field(default_factory=dict)
-    gathered: Gathered = field(default_factory=Gathered)
+    gathered: Gathered[ChunkRecord] = field(default_factory=Gathered)
     error: BaseException | None = None
     """What ended the work before it was done."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.sizing import RESERVE, WORTH, Speeds, next_unit
+from tasks.sizing import FIRST, RESERVE, WORTH, Speeds, next_unit
 
 UNIT_SECONDS = 300.0
 PARAMETER_BYTES = 100_000
@@ -48,6 +48,7 @@ def hand_out_all(
             busy=round(
                 sum(min(size, max(0.0, until - now) * rate) for until, rate, size in given_to.values())
             ),
+            workers=len(online),
             together=known.together(online, len(online)),
             alone=known.of(online[number]),
             unit_seconds=UNIT_SECONDS,
@@ -83,18 +84,32 @@ def test_a_unit_is_never_longer_than_allowed_unless_one_chunk_is(
     frames: dict[int, int], busy: int, alone: float, workers: float
 ) -> None:
     unit = next_unit(
-        sorted(frames), frames, busy=busy, together=alone * workers, alone=alone, unit_seconds=UNIT_SECONDS
+        sorted(frames),
+        frames,
+        busy=busy,
+        workers=math.ceil(workers),
+        together=alone * workers,
+        alone=alone,
+        unit_seconds=UNIT_SECONDS,
     )
     if len(unit) > 1:
         assert sum(frames[chunk] for chunk in unit) <= UNIT_SECONDS * alone + HALF_FRAME
 
 
-@given(chunks, st.integers(0, 10**6))
-def test_nothing_but_one_chunk_is_given_out_before_anything_was_measured(
-    frames: dict[int, int], busy: int
-) -> None:
-    unit = next_unit(sorted(frames), frames, busy=busy, together=None, alone=None, unit_seconds=UNIT_SECONDS)
-    assert unit == [0]
+@given(st.integers(1, 5000), st.integers(1, 64))
+def test_a_small_part_of_a_share_measures_how_fast_a_worker_is(count: int, workers: int) -> None:
+    frames = dict.fromkeys(range(count), 10)
+    unit = next_unit(
+        sorted(frames),
+        frames,
+        busy=0,
+        workers=workers,
+        together=None,
+        alone=None,
+        unit_seconds=UNIT_SECONDS,
+    )
+    assert unit == list(range(len(unit)))
+    assert len(unit) == 1 or (workers > 1 and len(unit) <= count / workers / FIRST)
 
 
 @given(st.integers(2, 300), st.floats(1, 100))
