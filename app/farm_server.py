@@ -2,12 +2,12 @@
 
 import sys
 
-from app.garbage import collect_aside
+from app.sqlite_cursors import close_refused_cursors
 
 
 def main() -> None:
     """Run `prefect server start` with the arguments of this process."""
-    collect_aside()
+    close_refused_cursors()
     from prefect.cli import app
 
     sys.argv[1:] = ["server", "start", *sys.argv[1:]]

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 
-from app.garbage import collect_aside
+from app.sqlite_cursors import close_refused_cursors
 
 GRACE = 3.0
 """Seconds between the end of the parent and a hard exit."""
@@ -26,7 +26,7 @@ def main() -> None:
     """Serve Prefect's API on an inherited socket until standard input closes."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     _die_with_parent(parent)
-    collect_aside()
+    close_refused_cursors()
     import uvicorn
     from prefect.server.api.server import create_app
 
