@@ -2,9 +2,9 @@
 
 SQLite refuses a statement when the database is locked. Python's cursor of it holds on to it until the cursor
 is freed, which needs the mutex of its connection. An exception's traceback keeps the cursor alive until the
-connection works for somebody else, who may be waiting for the database's lock, for a minute in Prefect. When
-the thread of the event loop frees it then, whoever has that lock cannot give it back: the server answers nobody
-until the minute is over.
+connection works for somebody else, who may be waiting for the lock, for a minute in Prefect. When the thread
+of the event loop frees it then, whoever has the lock cannot give it back: the server answers nobody until the
+minute is over.
 """
 
 import sqlite3
