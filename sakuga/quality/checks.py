@@ -74,7 +74,7 @@ def check_result(
         *check_frames(plan, made.packets),
         *check_sound(plan, info, packets, assembly, made.info, made.packets),
         *check_streams(info, assembly, made.info, spec.container),
-        *check_format(plan, result_colour(info.video, spec), made.info),
+        *check_format(plan.geometry.output, plan.layout, result_colour(info.video, spec), made.info),
     )
     with ExitStack() as stack:
         film = stack.enter_context(

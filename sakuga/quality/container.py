@@ -5,7 +5,7 @@ from math import lcm
 
 from sakuga.enhance.plan import Plan
 from sakuga.media.containers import Container
-from sakuga.media.info import AudioStream, Colour, MediaInfo, SubtitleStream
+from sakuga.media.info import AudioStream, Colour, MediaInfo, PixelLayout, SubtitleStream
 from sakuga.media.languages import UNKNOWN, language_tag
 from sakuga.media.notes import Assembly
 from sakuga.media.packets import PacketIndex
@@ -35,8 +35,8 @@ def check_frames(plan: Plan, packets: PacketIndex) -> tuple[Check, Check]:
     tick = packets.time_base
     times = Check(
         name="Frame times",
-        value=f"{_ms(spread)} off the plan",
-        bound=f"<= {_ms(tick)} (one tick)",
+        value=f"{ms_text(spread)} off the plan",
+        bound=f"<= {ms_text(tick)} (one tick)",
         passed=found == planned and found > 0 and spread <= tick,
         detail="" if spread <= tick else f"first at frame {worst}",
     )
@@ -88,7 +88,9 @@ def check_sound(
 
 
 def _drift(name: str, value: Fraction, bound: Fraction) -> Check:
-    return Check(name=name, value=_ms(value), bound=f"within {_ms(bound)}", passed=abs(value) <= bound)
+    return Check(
+        name=name, value=ms_text(value), bound=f"within {ms_text(bound)}", passed=abs(value) <= bound
+    )
 
 
 def _frame(plan: Plan) -> Fraction:
@@ -101,7 +103,8 @@ def _source_frame(info: MediaInfo) -> Fraction:
     return 1 / info.video.frame_rate if info.video.frame_rate else Fraction(0)
 
 
-def _ms(seconds: Fraction) -> str:
+def ms_text(seconds: Fraction) -> str:
+    """`20.833 ms`, `0 ms`."""
     return f"{float(seconds) * 1000:.3f}".rstrip("0").rstrip(".") + " ms"
 
 
@@ -159,21 +162,24 @@ def _chapters(info: MediaInfo, result: MediaInfo) -> Check:
     off = max((abs(a - b) for a, b in zip(want, got, strict=False)), default=Fraction(0))
     return Check(
         name="Chapters",
-        value=f"{len(got)}" + (f", {_ms(off)} off" if got else ""),
-        bound=f"= {len(want)}" + (f", within {_ms(slack)}" if want else ""),
+        value=f"{len(got)}" + (f", {ms_text(off)} off" if got else ""),
+        bound=f"= {len(want)}" + (f", within {ms_text(slack)}" if want else ""),
         passed=len(want) == len(got) and off <= slack,
     )
 
 
-def check_format(plan: Plan, colour: Colour, result: MediaInfo) -> tuple[Check, ...]:
+def check_format(
+    size: tuple[int, int], layout: PixelLayout, colour: Colour, result: MediaInfo
+) -> tuple[Check, ...]:
     """The picture is as large, square, upright, deep and tagged as planned.
 
     Args:
-        plan: the job's plan.
+        size: planned width and height.
+        layout: planned layout of the samples.
         colour: colour that the result's samples have.
         result: the probed result.
     """
-    video, (width, height) = result.video, plan.geometry.output
+    video, (width, height) = result.video, size
     tags = _tags(video.colour)
     return (
         Check(
@@ -197,8 +203,8 @@ def check_format(plan: Plan, colour: Colour, result: MediaInfo) -> tuple[Check, 
         Check(
             name="Pixel format",
             value=video.layout.pix_fmt,
-            bound=f"= {plan.layout.pix_fmt}",
-            passed=video.layout == plan.layout,
+            bound=f"= {layout.pix_fmt}",
+            passed=video.layout == layout,
         ),
         Check(
             name="Colour tags",

@@ -147,7 +147,7 @@ def expected(plan: Plan, window: Window, frame: int) -> Levels:
 
 
 def _verdict(name: str, bad: list[int], looked: int) -> Check:
-    where = "" if not bad else f"frame {bad[0]}" if len(bad) == 1 else f"frames {_ranges(bad)}"
+    where = "" if not bad else f"frame {bad[0]}" if len(bad) == 1 else f"frames {ranges_text(bad)}"
     return Check(
         name=name,
         value=f"{len(bad)} of {looked} frames",
@@ -157,7 +157,7 @@ def _verdict(name: str, bad: list[int], looked: int) -> Check:
     )
 
 
-def _ranges(frames: list[int]) -> str:
+def ranges_text(frames: list[int]) -> str:
     """`3-7, 12` for a sorted list of frames, at most five ranges."""
     ranges: list[list[int]] = []
     for frame in frames:

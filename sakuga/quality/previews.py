@@ -86,9 +86,9 @@ def make_previews(
     size = made.info.video.width, made.info.video.height
     pair = before_after(to_rgb(before, film_colour(info.video, spec)), poster)
     return Previews(
-        poster=_save(poster, folder / "poster.jpg"),
-        contact_sheet=_save(contact_sheet(shots, size, made.info), folder / "contact_sheet.png"),
-        before_after=_save(pair, folder / "before_after.png"),
+        poster=save_picture(poster, folder / "poster.jpg"),
+        contact_sheet=save_picture(contact_sheet(shots, size, made.info), folder / "contact_sheet.png"),
+        before_after=save_picture(pair, folder / "before_after.png"),
     )
 
 
@@ -133,8 +133,13 @@ def contrast(small: Levels) -> float:
     return float(np.std(small)) * (1 - extreme)
 
 
-def _save(image: Rgb, path: Path) -> Path:
-    """Write a picture under its name once it is whole."""
+def save_picture(image: Rgb, path: Path) -> Path:
+    """Write a picture, JPEG or PNG by its name, once it is whole; returns the path.
+
+    Raises:
+        DiskFullError: there is no room.
+        EncodeError: it cannot be written.
+    """
     part = beside(path)
     kind = "JPEG" if path.suffix == ".jpg" else "PNG"
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from sakuga.quality.check import Check
 from sakuga.quality.words import duration_text, escaped, rate_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -12,44 +13,51 @@ if TYPE_CHECKING:
 def markdown(report: "JobReport") -> str:
     """The report for people; its first line is the verdict."""
     parts = [
-        _verdict(report),
-        _table(("", "source", "result"), _facts(report.source, report.result)),
+        verdict(report.result.name, report.checks),
+        table(("", "source", "result"), facts_rows(report.source, report.result)),
         "## What was done",
         "\n".join(f"- {escaped(sentence)}" for sentence in (*report.done, *work_sentences(report.work))),
         "## Checks",
-        _table(
-            ("", "check", "value", "bound", "detail"),
-            (
-                ("ok" if c.passed else "**FAILED**", *map(escaped, (c.name, c.value, c.bound, c.detail)))
-                for c in sorted(report.checks, key=lambda check: check.passed)
-            ),
-        ),
+        check_table(report.checks),
         "## Streams",
-        _table(
+        table(
             ("stream", "kind", "codec", "", "why"),
             ((str(s.index), *map(escaped, (s.kind, s.codec, s.action, s.why))) for s in report.streams),
         ),
         "## Time",
-        _table(("stage", "time"), ((escaped(s.name), duration_text(s.seconds)) for s in report.stages)),
+        table(("stage", "time"), ((escaped(s.name), duration_text(s.seconds)) for s in report.stages)),
         *_asked(report),
         "Versions: " + ", ".join(escaped(f"{name} {value}") for name, value in report.versions.items()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _verdict(report: "JobReport") -> str:
-    name = escaped(report.result.name)
-    if report.passed:
-        return f"# Passed: {name}\n\nAll {len(report.checks)} checks passed."
-    failed = report.failed
+def verdict(name: str, checks: Sequence[Check]) -> str:
+    """The head of a report: whether the result passed, and what did not."""
+    name = escaped(name)
+    failed = [check for check in checks if not check.passed]
+    if checks and not failed:
+        return f"# Passed: {name}\n\nAll {len(checks)} checks passed."
     return (
-        f"# Failed: {name}\n\n{len(failed)} of {len(report.checks)} checks failed: "
+        f"# Failed: {name}\n\n{len(failed)} of {len(checks)} checks failed: "
         + ", ".join(escaped(check.name) for check in failed)
         + "."
     )
 
 
-def _facts(source: "FileFacts", result: "FileFacts") -> Iterable[tuple[str, str, str]]:
+def check_table(checks: Sequence[Check]) -> str:
+    """All checks, those that failed first."""
+    return table(
+        ("", "check", "value", "bound", "detail"),
+        (
+            ("ok" if c.passed else "**FAILED**", *map(escaped, (c.name, c.value, c.bound, c.detail)))
+            for c in sorted(checks, key=lambda check: check.passed)
+        ),
+    )
+
+
+def facts_rows(*files: "FileFacts") -> Iterable[tuple[str, ...]]:
+    """Rows of a table of files, one column each."""
     rows: tuple[tuple[str, Callable[[FileFacts], str]], ...] = (
         ("name", lambda f: escaped(f.name)),
         ("size", lambda f: size_text(f.size)),
@@ -64,7 +72,7 @@ def _facts(source: "FileFacts", result: "FileFacts") -> Iterable[tuple[str, str,
         ("SHA-256", lambda f: f"`{f.sha256[:16]}`"),
     )
     for name, text in rows:
-        yield name, text(source), text(result)
+        yield name, *map(text, files)
 
 
 def _shape(facts: "FileFacts") -> str:
@@ -112,7 +120,8 @@ def _asked(report: "JobReport") -> list[str]:
     return [f"Options: {options}"]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in markdown; cells are already escaped."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
     lines += [" | ".join(row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
