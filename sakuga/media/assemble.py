@@ -1,6 +1,6 @@
 """The result: chunks joined by stream copy, with every other stream of the source that fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from sakuga.media.info import MediaInfo
 from sakuga.media.matroska import set_frame_rate
 from sakuga.media.notes import Assembly, StreamNote, leave_out, plan_streams
 from sakuga.media.proof import prove
-from sakuga.media.remux import Carried, Remux
+from sakuga.media.remux import About, Carried, Remux
 from sakuga.settings import Settings
 
 __all__ = ["Assembly", "StreamNote", "VideoTrack", "assemble"]
@@ -69,9 +69,10 @@ def assemble(
     made: dict[int, Path] = {}
     try:
         notes = _convert(notes, made, Converter(source, info, scratch, settings, cancelled), container)
-        job = Remux(source, info, track, codec, container, metadata, settings.limits, cancelled)
+        about = About.of(info, metadata)
+        job = Remux(source, about, track, codec, container, settings.limits, cancelled)
         with writing(f"the result {output.name}", output.parent):
-            notes, carried = _mux(job, notes, made, part, timing)
+            notes, carried = _mux(job, source, notes, made, part, timing)
             part.replace(output)
     finally:
         part.unlink(missing_ok=True)
@@ -81,21 +82,33 @@ def assemble(
 
 
 def _mux(
-    job: Remux, notes: list[StreamNote], made: dict[int, Path], part: Path, timing: Schedule
+    job: Remux, source: Path, notes: list[StreamNote], made: dict[int, Path], part: Path, timing: Schedule
 ) -> tuple[list[StreamNote], list[Carried]]:
     """Write and prove the result; a kind of stream that the muxer refuses is left out in a second try."""
     while True:
-        carried = _carried(notes, job.source, made)
+        carried = _carried(notes, source, made)
         try:
-            with writing("the result", part.parent):
-                job.write(part, timing, carried)
-            break
+            write_proved(job, part, timing, carried)
         except EncodeError as error:
             notes = _give_up_one_kind(notes, error)
+        else:
+            return notes, carried
+
+
+def write_proved(job: Remux, part: Path, timing: Schedule, carried: Sequence[Carried]) -> None:
+    """Write a file under its temporary name, and prove that it holds the frames, times and packets.
+
+    Raises:
+        ContractError: it is not what was put in.
+        EncodeError: the muxer refused a stream.
+        DiskFullError: no room is left.
+        CancelledError: the job was cancelled.
+    """
+    with writing("the result", part.parent):
+        job.write(part, timing, carried)
     if job.container == "mkv":
         set_frame_rate(part, job.track.mean_rate)
     prove(part, job.container, job.track, carried)
-    return notes, carried
 
 
 def _convert(

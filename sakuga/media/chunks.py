@@ -1,6 +1,6 @@
 """Packets of the chunks as one video stream with planned times."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from sakuga.errors import ContractError, InputError
+from sakuga.media.avc import parameter_sets, with_parameter_sets
 from sakuga.media.info import Colour, Frozen, Rational
 from sakuga.media.open import open_media
 from sakuga.settings import Limits
@@ -20,12 +21,16 @@ from sakuga.settings import Limits
 OWN_LIMITS = Limits(max_file_bytes=1 << 62, max_pixels=Limits().max_output_pixels)
 """For files that were made here, which may be larger than any source."""
 
+INBAND_TAG = "avc3"
+"""What MP4 calls H.264 whose parameter sets may change from keyframe to keyframe."""
+
 
 class VideoTrack(Frozen):
-    """The enhanced video: chunk files, and when each of their frames is shown.
+    """The video of a result: chunk files, and when each of their frames is shown.
 
     Frame i, counted over all chunks, is shown at `times[i]` ticks of `time_base` after the source's start;
-    the last one until `end`.
+    the last one until `end`. Chunks that are `mixed` may come from different encoders: parameter sets of
+    H.264 that differ go in front of the keyframes.
     """
 
     chunks: tuple[Path, ...]
@@ -36,6 +41,7 @@ class VideoTrack(Frozen):
     frame_rate: Rational | None
     size: tuple[int, int]
     colour: Colour
+    mixed: bool = False
 
     @property
     def mean_rate(self) -> Fraction:
@@ -52,11 +58,15 @@ class VideoTrack(Frozen):
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Times of packets in decoding order, in ticks of `VideoTrack.tick`."""
+    """Times of packets in decoding order, in ticks of `VideoTrack.tick`.
+
+    `inband` says that the keyframes need their chunk's parameter sets in front of them.
+    """
 
     pts: NDArray[np.int64]
     dts: NDArray[np.int64]
     duration: NDArray[np.int64]
+    inband: bool = False
 
 
 def schedule(track: VideoTrack) -> Schedule:
@@ -73,7 +83,7 @@ def schedule(track: VideoTrack) -> Schedule:
     times = np.array([*track.times, track.end], np.int64) * track.time_base.numerator
     if (np.diff(times) <= 0).any():
         raise ContractError("The planned times do not increase.")
-    ranks = _ranks(track.chunks, track.chunk_frames)
+    ranks, inband = _ranks(track)
     count = len(ranks)
     delay = int((np.arange(count) - ranks).max())
     duration = np.diff(times)[ranks]
@@ -82,25 +92,29 @@ def schedule(track: VideoTrack) -> Schedule:
     # MP4 adds durations up in decoding order: decoding begins so early that the sum is the track's length.
     early = int(times[-1] - times[count - 1 - delay] - duration[-1])
     dts[:delay] = times[0] - early + np.arange(delay) * early // max(1, delay)
-    return Schedule(times[ranks], dts, duration)
+    return Schedule(times[ranks], dts, duration, inband)
 
 
-def _ranks(chunks: Sequence[Path], frames: Sequence[int]) -> NDArray[np.int64]:
+def _ranks(track: VideoTrack) -> tuple[NDArray[np.int64], bool]:
+    """Place of each packet's frame among all frames, and whether parameter sets must go into the stream."""
     parts: list[NDArray[np.int64]] = []
     header: bytes | None = None
+    inband = False
     base = 0
-    for number, (path, expected) in enumerate(zip(chunks, frames, strict=True)):
+    for number, (path, expected) in enumerate(zip(track.chunks, track.chunk_frames, strict=True)):
         try:
             with open_media(path, OWN_LIMITS) as container:
                 stream = container.streams.video[0]
-                extradata = stream.codec_context.extradata or b""
+                extradata, tag = stream.codec_context.extradata or b"", stream.codec_context.codec_tag
                 pts = [packet.pts for packet in container.demux(stream) if packet.size]
         except (av.FFmpegError, InputError) as error:
             raise ContractError(f"Chunk {number} cannot be read: {error}") from error
         if header is None:
             header = extradata
-        if extradata != header:
-            raise ContractError(f"Chunk {number} was encoded with other settings than chunk 0.")
+        if extradata != header or tag == INBAND_TAG:
+            if not (track.mixed and parameter_sets(header) and parameter_sets(extradata)):
+                raise ContractError(f"Chunk {number} was encoded with other settings than chunk 0.")
+            inband = True
         if len(pts) != expected:
             raise ContractError(f"Chunk {number} has {len(pts)} frames where {expected} were planned.")
         if None in pts or len(set(pts)) != len(pts):
@@ -112,7 +126,7 @@ def _ranks(chunks: Sequence[Path], frames: Sequence[int]) -> NDArray[np.int64]:
         base += expected
     if base == 0:
         raise ContractError("There are no frames to assemble.")
-    return np.concatenate(parts)
+    return np.concatenate(parts), inband
 
 
 def video_packets(track: VideoTrack, timing: Schedule) -> "Iterator[Packet[Stream]]":
@@ -120,12 +134,21 @@ def video_packets(track: VideoTrack, timing: Schedule) -> "Iterator[Packet[Strea
     position = 0
     for path in track.chunks:
         with open_media(path, OWN_LIMITS) as container:
-            for packet in container.demux(container.streams.video[0]):
-                if not packet.size:
+            stream = container.streams.video[0]
+            sets = parameter_sets(stream.codec_context.extradata or b"") if timing.inband else ()
+            for read in container.demux(stream):
+                if not read.size:
                     continue
+                packet = _with_sets(read, sets) if sets and read.is_keyframe else read
                 packet.time_base = track.tick
                 packet.pts = int(timing.pts[position])
                 packet.dts = int(timing.dts[position])
                 packet.duration = int(timing.duration[position])
                 position += 1
                 yield cast("Packet[Stream]", packet)
+
+
+def _with_sets(packet: "Packet[av.VideoStream]", sets: tuple[bytes, ...]) -> "Packet[av.VideoStream]":
+    longer: Packet[av.VideoStream] = Packet(with_parameter_sets(bytes(packet), sets))  # type: ignore[assignment]
+    longer.is_keyframe = True
+    return longer

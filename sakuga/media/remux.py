@@ -16,17 +16,18 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from sakuga.errors import CancelledError, ContractError
-from sakuga.media.chunks import OWN_LIMITS, Schedule, VideoTrack, video_packets
+from sakuga.media.chunks import INBAND_TAG, OWN_LIMITS, Schedule, VideoTrack, video_packets
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container, format_options
-from sakuga.media.info import MediaInfo
+from sakuga.media.cover import add_cover
+from sakuga.media.info import Chapter, MediaInfo
 from sakuga.media.languages import language_tag
 from sakuga.media.notes import StreamNote
 from sakuga.media.open import open_media
+from sakuga.media.timing import MAX_TIMESCALE, common_unit, ticks
 from sakuga.settings import Limits
 
 _POLL_PACKETS = 64
-_MAX_MOVIE_TIMESCALE = 2**31 - 1
 _STREAM_TAGS = ("language", "title", "handler_name")
 _CONTAINER_TAGS_LEFT_OUT = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "com.android.version"}
@@ -52,28 +53,56 @@ _COVER_SUFFIX = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png"), "w
 
 @dataclass
 class Carried:
-    """A stream besides the video: what was decided, the file it is read from, and what was written of it."""
+    """A stream besides the video: what was decided, the file it is read from, and what was written of it.
+
+    Its language and title are in `tags`; without them it is called, and preferred, as the source's stream is.
+    """
 
     note: StreamNote
     path: Path
     index: int
+    tags: Mapping[str, str] | None = None
+    default: bool = False
     first: Fraction | None = None
     broken: bool = False
     payload: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
 
 @dataclass(frozen=True)
-class Remux:
-    """One output: what goes in, and how it is called."""
+class About:
+    """What a file says of itself.
 
-    source: Path
-    info: MediaInfo
+    `start` is when the video's time 0 is on the clock of the chapters and of the streams besides it.
+    """
+
+    start: Fraction = Fraction(0)
+    chapters: tuple[Chapter, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    video_tags: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, info: MediaInfo, metadata: Mapping[str, str]) -> "About":
+        """What a source says, with other tags put over its own."""
+        kept = {k: v for k, v in info.metadata.items() if k.lower() not in _CONTAINER_TAGS_LEFT_OUT}
+        tags = {"language": info.video.language, "title": info.video.title}
+        return cls(info.start, info.chapters, {**kept, **metadata}, tags)
+
+
+@dataclass(frozen=True)
+class Remux:
+    """One output: what goes in, and how it is called.
+
+    Files besides `source` were made here. `cover` is a JPEG or PNG.
+    """
+
+    source: Path | None
+    about: About
     track: VideoTrack
     codec: Codec
     container: Container
-    metadata: dict[str, str]
     limits: Limits
     cancelled: Callable[[], bool] | None = None
+    cover: Path | None = None
 
     def write(self, part: Path, timing: Schedule, carried: Sequence[Carried]) -> None:
         """Write the whole output to `part`.
@@ -84,7 +113,7 @@ class Remux:
         """
         name, options = format_options(self.container)
         with ExitStack() as stack:
-            paths = dict.fromkeys([self.source, *(each.path for each in carried)])
+            paths = dict.fromkeys([*filter(None, [self.source]), *(each.path for each in carried)])
             inputs = {path: self._open(path, stack) for path in paths}
             if name != "matroska":
                 options["movie_timescale"] = str(self._movie_timescale(inputs, carried))
@@ -94,25 +123,30 @@ class Remux:
             )
             # The same input always gives the same file: no random identifiers, no date.
             output.flags |= cast(int, Flags.bitexact.value)
-            video = self._add_video(output, template.streams.video[0])
+            video = self._add_video(output, template.streams.video[0], timing.inband)
             lanes = self._add_lanes(output, inputs, carried)
+            cover = add_cover(output, self.cover, self.container) if self.cover else None
             self._describe(output)
             output.start_encoding()
+            if cover is not None:
+                output.mux_one(cover)
             self._mux(output, video, lanes, timing, inputs)
 
     def _open(self, path: Path, stack: ExitStack) -> InputContainer:
         return stack.enter_context(open_media(path, self.limits if path == self.source else OWN_LIMITS))
 
     def _movie_timescale(self, inputs: dict[Path, InputContainer], carried: Sequence[Carried]) -> int:
-        """Ticks per second that hold the start of every track exactly."""
+        """Ticks per second that hold the start of every track exactly, and where it can every chapter's."""
         scale = lcm(1000, (self.track.times[0] * self.track.time_base).denominator)
         for each in carried:
             stream = inputs[each.path].streams[each.index]
             if isinstance(stream, av.AudioStream):
                 scale = lcm(scale, stream.codec_context.sample_rate)
-        return scale if scale <= _MAX_MOVIE_TIMESCALE else 90_000
+        starts = (chapter.start - self.about.start for chapter in self.about.chapters)
+        finer = lcm(scale, *(start.denominator for start in starts))
+        return next((scale for scale in (finer, scale) if scale <= MAX_TIMESCALE), 90_000)
 
-    def _add_video(self, output: OutputContainer, template: av.VideoStream) -> av.VideoStream:
+    def _add_video(self, output: OutputContainer, template: av.VideoStream, inband: bool) -> av.VideoStream:
         stream = output.add_stream_from_template(template, opaque=True)
         assert isinstance(stream, av.VideoStream)
         stream.time_base = self.track.tick
@@ -121,11 +155,10 @@ class Remux:
         if self.codec == "prores" or self.container != "mkv":
             # Apple's players want the parameter sets of HEVC in the header, which is what hvc1 says.
             stream.codec_context.codec_tag = (
-                "hvc1" if self.codec == "hevc" else template.codec_context.codec_tag
+                "hvc1" if self.codec == "hevc" else INBAND_TAG if inband else template.codec_context.codec_tag
             )
         stream.disposition = Disposition.default
-        video = self.info.video
-        stream.metadata.update(self._stream_tags({"language": video.language, "title": video.title}))
+        stream.metadata.update(self._stream_tags(self.about.video_tags))
         return stream
 
     def _stream_tags(self, tags: Mapping[str, str | None]) -> dict[str, str]:
@@ -139,7 +172,7 @@ class Remux:
         lanes = []
         for each in carried:
             if each.note.kind == "cover":
-                _attach_cover(output, self.source, each.index, self.limits)
+                _attach_cover(output, each.path, each.index, self.limits)
                 continue
             held = inputs[each.path].streams[each.index]
             stream = output.add_stream_from_template(held, opaque=True)
@@ -147,12 +180,19 @@ class Remux:
                 continue
             if isinstance(held, av.AudioStream) and self.container != "mkv":
                 stream.time_base = Fraction(1, held.codec_context.sample_rate)
-            original = inputs[self.source].streams[each.note.index]
-            stream.disposition = original.disposition
-            stream.metadata.update(self._stream_tags(original.metadata))
+            self._name(stream, each, inputs)
             frame = self._audio_frame(each, held) if isinstance(held, av.AudioStream) else None
             lanes.append(Lane(each, held, stream, self.container, frame))
         return lanes
+
+    def _name(self, stream: Stream, each: Carried, inputs: dict[Path, InputContainer]) -> None:
+        if each.tags is not None or self.source is None:
+            stream.disposition = Disposition.default if each.default else Disposition(0)
+            stream.metadata.update(self._stream_tags(each.tags or {}))
+            return
+        original = inputs[self.source].streams[each.note.index]
+        stream.disposition = original.disposition
+        stream.metadata.update(self._stream_tags(original.metadata))
 
     def _audio_frame(self, carried: Carried, held: av.AudioStream) -> Fraction | None:
         """Seconds that a packet of the track lasts, where its codec has packets of one length."""
@@ -171,19 +211,11 @@ class Remux:
         return Fraction(frame.samples, frame.sample_rate)
 
     def _describe(self, output: OutputContainer) -> None:
-        kept = {k: v for k, v in self.info.metadata.items() if k.lower() not in _CONTAINER_TAGS_LEFT_OUT}
-        output.metadata.update(_tags({**kept, **self.metadata}, self.container))
-        ticks = Fraction(1, 1000)
+        output.metadata.update(_tags(dict(self.about.metadata), self.container))
         output.set_chapters(
             [
-                {
-                    "id": number,
-                    "start": round((chapter.start - self.info.start) / ticks),
-                    "end": round((chapter.end - self.info.start) / ticks),
-                    "time_base": ticks,
-                    "metadata": {"title": chapter.title} if chapter.title else {},
-                }
-                for number, chapter in enumerate(self.info.chapters)
+                _chapter(number, each, self.about.start, self.container)
+                for number, each in enumerate(self.about.chapters)
             ]
         )
 
@@ -199,11 +231,28 @@ class Remux:
         for number, (path, container) in enumerate(inputs.items(), start=1):
             mine = {lane.carried.index: lane for lane in lanes if lane.carried.path == path}
             if mine:
-                feeds.append(_feed(container, mine, self.info.start, number))
+                feeds.append(_feed(container, mine, self.about.start, number))
         for count, (_, _, packet) in enumerate(heapq.merge(*feeds, key=lambda item: item[:2])):
             if self.cancelled and count % _POLL_PACKETS == 0 and self.cancelled():
                 raise CancelledError("Stopped as asked.")
             output.mux_one(packet)
+
+
+def _chapter(
+    number: int, chapter: Chapter, origin: Fraction, container: Container
+) -> "av.container.core.Chapter":
+    start, end = chapter.start - origin, chapter.end - origin
+    unit = Fraction(1, common_unit(start, end).denominator)
+    # In Matroska frames are rounded to milliseconds: so must be the chapter that begins with one.
+    if container == "mkv" or unit.denominator > MAX_TIMESCALE:
+        unit = Fraction(1, 1000)
+    return {
+        "id": number,
+        "start": ticks(start, unit),
+        "end": ticks(end, unit),
+        "time_base": unit,
+        "metadata": {"title": chapter.title} if chapter.title else {},
+    }
 
 
 class Lane:

@@ -1,0 +1,244 @@
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sakuga.episode.copying import Copied, conforms, copy_span
+from sakuga.episode.footage import Footage
+from sakuga.episode.form import Form
+from sakuga.episode.timeline import Segment, Span, Timeline
+from sakuga.errors import CancelledError
+from sakuga.settings import Settings
+from tests.clips import decoded_lumas, decoded_times, make_clip
+from tests.episode.footages import footage_of
+from tests.episode.joins import join, make_form, shown_numbers, write_segment
+from tests.media.results import SIZE
+
+RATE = Fraction(24)
+FRAMES = 60
+KEY = 12
+CLOSED = f"keyint={KEY}:min-keyint={KEY}:scenecut=0:open-gop=0"
+BFRAMES = {"x264-params": f"{CLOSED}:bframes=3:b-pyramid=normal", "preset": "medium"}
+PLAIN = {"x264-params": f"{CLOSED}:bframes=0:ref=1:cabac=0", "preset": "ultrafast"}
+OPEN = {"x264-params": f"keyint={KEY}:min-keyint={KEY}:scenecut=0:open-gop=1:bframes=3", "preset": "medium"}
+
+
+def clip(
+    folder: Path, options: Mapping[str, str] = BFRAMES, name: str = "clip.mp4", **others: object
+) -> Path:
+    """A tagged clip with a keyframe every half second."""
+
+    def prepare(stream: av.VideoStream) -> None:
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = 1
+
+    wanted = {"frames": FRAMES, "size": SIZE, "rate": RATE, "prepare": prepare} | others
+    return make_clip(folder / name, options=options, **wanted)  # type: ignore[arg-type]
+
+
+def form_for(container: str = "mp4") -> Form:
+    return make_form(container, rate=RATE)  # type: ignore[arg-type]
+
+
+def copied(footage: Footage, first: int, last: int, output: Path) -> Copied | None:
+    return copy_span(footage, Span(scene=0, first=first, last=last), form_for(), output, Settings())
+
+
+def timeline_of(lengths: list[int]) -> Timeline:
+    segments, first = [], 0
+    for length in lengths:
+        segments.append(Segment(kind="plain", first=first, last=first + length))
+        first += length
+    return Timeline(rate=RATE, frames=first, scenes=(), segments=tuple(segments))
+
+
+@pytest.mark.parametrize("options", [BFRAMES, PLAIN], ids=["b-frames", "plain"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov"])
+def test_a_whole_clip_is_copied_bit_for_bit(tmp_path: Path, options: Mapping[str, str], name: str) -> None:
+    footage = footage_of(clip(tmp_path, options, name), RATE)
+    made = copied(footage, 0, FRAMES, tmp_path / "out")
+    assert made is not None
+    assert (made.frames, made.copied) == (FRAMES, FRAMES)
+    for ours, theirs in zip(decoded_lumas(tmp_path / "out"), decoded_lumas(footage.path), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "kept"),
+    [(0, 24, 24), (12, 36, 24), (5, 40, 24), (11, 25, 12), (13, 60, 36), (1, 60, 48), (0, 59, 48)],
+)
+@pytest.mark.parametrize("options", [BFRAMES, PLAIN], ids=["b-frames", "plain"])
+def test_only_the_frames_outside_of_whole_groups_are_coded(
+    tmp_path: Path, options: Mapping[str, str], first: int, last: int, kept: int
+) -> None:
+    footage = footage_of(clip(tmp_path, options), RATE)
+    made = copied(footage, first, last, tmp_path / "out")
+    assert made is not None
+    assert (made.frames, made.copied) == (last - first, kept)
+    assert shown_numbers(tmp_path / "out") == list(range(first, last))
+    source, result = decoded_lumas(footage.path), decoded_lumas(tmp_path / "out")
+    begin = -(-first // KEY) * KEY
+    for number in range(begin, begin + kept):
+        assert np.array_equal(source[number], result[number - first])
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_a_span_counts_from_the_start_of_its_scene(tmp_path: Path) -> None:
+    footage = footage_of(clip(tmp_path), RATE, start=Fraction(1, 4), end=Fraction(2))
+    made = copied(footage, 2, 40, tmp_path / "out")
+    assert made is not None
+    assert made.copied == 24
+    assert shown_numbers(tmp_path / "out") == list(range(8, 46))
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 12), (13, 23), (30, 30 + KEY), (59, 60)])
+def test_a_span_without_a_whole_group_is_not_copied(tmp_path: Path, first: int, last: int) -> None:
+    footage = footage_of(clip(tmp_path), RATE)
+    assert copied(footage, first, last, tmp_path / "out") is None
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "mov"])
+def test_copied_and_coded_segments_of_three_encoders_are_one_video(tmp_path: Path, container: str) -> None:
+    first = footage_of(clip(tmp_path, BFRAMES, "first.mp4"), RATE)
+    second = footage_of(clip(tmp_path, PLAIN, "second.mkv"), RATE)
+    form = form_for(container)
+    names = [tmp_path / f"segment-{number}" for number in range(5)]
+    write_segment(names[0], form, range(100, 107))
+    assert copied(first, 5, 40, names[1])
+    write_segment(names[2], form, range(200, 213))
+    assert copied(second, 0, 60, names[3])
+    write_segment(names[4], form, range(300, 305))
+    timeline = timeline_of([7, 35, 13, 60, 5])
+    made = join(tmp_path, names, timeline, form)
+    wanted = [*range(100, 107), *range(5, 40), *range(200, 213), *range(60), *range(300, 305)]
+    assert shown_numbers(made.path) == wanted
+    tolerance = Fraction(1, 1000) if container == "mkv" else 0
+    assert all(abs(time - k / RATE) <= tolerance for k, time in enumerate(decoded_times(made.path)))
+    if container != "mkv":
+        with av.open(str(made.path)) as file:
+            assert file.streams.video[0].codec_context.codec_tag == "avc3"
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_going_anywhere_in_a_joined_video_shows_the_right_frame(tmp_path: Path, container: str) -> None:
+    footage = footage_of(clip(tmp_path, PLAIN), RATE)
+    form = form_for(container)
+    parts = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    write_segment(parts[0], form, range(100, 120))
+    assert copied(footage, 3, 57, parts[1])
+    write_segment(parts[2], form, range(200, 220))
+    made = join(tmp_path, parts, timeline_of([20, 54, 20]), form)
+    in_order = decoded_lumas(made.path)
+    for number in range(0, 94, 7):
+        with av.open(str(made.path)) as file:
+            stream = file.streams.video[0]
+            assert stream.time_base is not None
+            file.seek(round(number / RATE / stream.time_base), stream=stream, backward=True)
+            for frame in file.decode(stream):
+                assert frame.pts is not None
+                if round(frame.pts * stream.time_base * RATE) == number:
+                    assert np.array_equal(frame.to_ndarray(format="gray"), in_order[number])
+                    break
+            else:
+                pytest.fail(f"frame {number} did not come")
+
+
+def test_clips_with_the_encoders_own_parameters_need_none_in_the_stream(tmp_path: Path) -> None:
+    form = form_for()
+    path = write_segment(tmp_path / "own.mp4", form, range(30))
+    footage = footage_of(path, RATE)
+    names = [tmp_path / "a", write_segment(tmp_path / "b", form, range(100, 110))]
+    assert copied(footage, 0, 30, names[0])
+    made = join(tmp_path, names, timeline_of([30, 10]), form)
+    assert shown_numbers(made.path) == [*range(30), *range(100, 110)]
+    with av.open(str(made.path)) as file:
+        assert file.streams.video[0].codec_context.codec_tag == "avc1"
+
+
+def test_a_clip_with_open_groups_is_copied_only_where_they_are_closed(tmp_path: Path) -> None:
+    footage = footage_of(clip(tmp_path, OPEN), RATE)
+    assert copied(footage, 3, FRAMES, tmp_path / "part") is None
+    made = copied(footage, 0, FRAMES, tmp_path / "whole")
+    assert made is not None
+    assert shown_numbers(tmp_path / "whole") == list(range(FRAMES))
+
+
+def other(stream: av.VideoStream) -> None:
+    stream.codec_context.colorspace = stream.codec_context.color_primaries = 5
+    stream.codec_context.color_trc, stream.codec_context.color_range = 6, 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": (64, 64)},
+        {"rate": Fraction(25)},
+        {"codec": "libx265", "options": {"x265-params": "log-level=error"}},
+        {"pix_fmt": "yuv444p"},
+        {"prepare": other},
+        {"options": {"x264-params": "tff=1"}},
+    ],
+    ids=["size", "rate", "codec", "chroma", "colour", "interlaced"],
+)
+def test_a_clip_of_another_form_is_not_copied(tmp_path: Path, changes: dict[str, object]) -> None:
+    options = changes.pop("options", BFRAMES)
+    footage = footage_of(clip(tmp_path, options, **changes), RATE)  # type: ignore[arg-type]
+    assert not conforms(footage, form_for())
+    assert copied(footage, 0, 24, tmp_path / "out") is None
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "scene", [{"speed": Fraction(2)}, {"speed": Fraction(999, 1000)}], ids=["twice", "slightly"]
+)
+def test_a_scene_at_another_speed_is_not_copied(tmp_path: Path, scene: dict[str, Fraction]) -> None:
+    assert copied(footage_of(clip(tmp_path), RATE, **scene), 0, 24, tmp_path / "out") is None
+
+
+def test_a_clip_of_varying_rate_is_not_copied(tmp_path: Path) -> None:
+    times = [k + k * k // 50 for k in range(FRAMES)]
+    path = clip(tmp_path, times=times, time_base=Fraction(1, 24))
+    assert copied(footage_of(path, RATE), 0, 24, tmp_path / "out") is None
+
+
+def test_a_cancelled_copy_leaves_nothing(tmp_path: Path) -> None:
+    footage = footage_of(clip(tmp_path), RATE)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(CancelledError):
+        copy_span(
+            footage,
+            Span(scene=0, first=3, last=50),
+            form_for(),
+            folder / "copied",
+            Settings(),
+            cancelled=lambda: True,
+        )
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+@given(
+    st.integers(min_value=0, max_value=FRAMES - 1),
+    st.integers(min_value=1, max_value=FRAMES),
+    st.sampled_from(["b-frames", "plain", "open"]),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_part_of_a_clip_has_its_frames(tmp_path: Path, first: int, length: int, kind: str) -> None:
+    options = {"b-frames": BFRAMES, "plain": PLAIN, "open": OPEN}[kind]
+    path = tmp_path / f"{kind}.mp4"
+    footage = footage_of(path if path.exists() else clip(tmp_path, options, path.name), RATE)
+    last = min(first + length, FRAMES)
+    output = tmp_path / "out"
+    output.unlink(missing_ok=True)
+    if copied(footage, first, last, output):
+        assert shown_numbers(output) == list(range(first, last))
+    else:
+        assert not output.exists()
