@@ -9,11 +9,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from app.farm_machine import worker_members
 from tests.clips import make_clip
@@ -27,6 +29,8 @@ ENDED_WITHIN = 15.0
 GONE_WITHIN = 20.0
 """Seconds from a kill of the farm to the end of its last process: eight for workers, three for the server."""
 DONE_WITHIN = 120.0
+CONNECTIONS = 150
+"""More than the hundred requests that Prefect takes at a time on SQLite."""
 ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -193,6 +197,13 @@ def test_status_names_the_workers(farm: Up) -> None:
     assert "1 worker online" in done.stdout
     # the nights of the clean-up are planned already
     assert "scheduled" not in done.stdout
+
+
+def test_the_server_answers_while_many_workers_hold_connections(farm: Up) -> None:
+    with ExitStack() as connections:
+        for _ in range(CONNECTIONS):
+            connections.enter_context(connect(f"{farm.api.replace('http', 'ws')}/events/in"))
+        assert farm.ask("/health") is True
 
 
 def test_a_second_farm_of_the_same_home_is_refused(farm: Up) -> None:
