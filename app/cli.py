@@ -1,4 +1,4 @@
-"""The command line: `sakuga enhance`, `probe`, `models`, `farm`, `jobs`, `doctor` and `clean`.
+"""The command line: `sakuga enhance`, `episode`, `probe`, `models`, `farm`, `jobs`, `doctor` and `clean`.
 
 Exit codes: 0 done, 2 bad input or options, 1 failed, 130 interrupted. Of several inputs it is the last of
 these that applies to one of them.
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.episode import episode
 from app.farm import farm
 from app.models import models
 from app.options import Output, Overwrite, Store, read_spec, spec_command
@@ -145,6 +146,7 @@ def probe(
         typer.echo("\n".join(probe_lines(probed, path.name)))
 
 
+cli.add_typer(episode, name="episode")
 cli.add_typer(models, name="models")
 cli.add_typer(farm, name="farm")
 cli.add_typer(jobs, name="jobs")

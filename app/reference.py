@@ -1,4 +1,7 @@
-"""The reference tables of docs/options.md, made from the code: `python -m app.reference` writes them anew."""
+"""What of docs is made from the code: `python -m app.reference` writes it anew.
+
+That is the tables of docs/options.md, and the schema of an episode's file.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +12,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app import progress
+from app import episode_schema, progress
 from app.cli import cli
 from sakuga import errors
 from sakuga.enhance.spec import MAX_SCALE, EnhanceSpec
@@ -166,3 +169,4 @@ def rewritten(page: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(rewritten(PAGE.read_text()))
+    episode_schema.FILE.write_text(episode_schema.episode_schema())
