@@ -29,6 +29,9 @@ from sakuga.settings import Settings
 
 Cancelled = Callable[[], bool] | None
 
+MIN_COPIED = 8
+"""Frames: fewer are not worth a keyframe and another set of parameters."""
+
 _POLL_PACKETS = 64
 
 
@@ -62,7 +65,7 @@ def copy_span(
     settings: Settings,
     cancelled: Cancelled = None,
 ) -> Copied | None:
-    """Make frames of a scene by copying whole groups of pictures; only frames before and after are coded.
+    """Make frames of a scene by copying from a keyframe as far as it goes; the others alone are coded.
 
     The file may hold more than one set of parameters, each in front of its pictures: it is joined with others
     of the same form as a `mixed` track.
@@ -131,17 +134,17 @@ def conforms(footage: Footage, form: Form) -> bool:
     )
 
 
-def _groups(path: Path, probed: Probed, settings: Settings, cancelled: Cancelled) -> list[_Group]:
-    """Groups that begin with an IDR picture and can be decoded by themselves, in decoding order.
+def _groups(
+    path: Path, probed: Probed, settings: Settings, cancelled: Cancelled
+) -> list[tuple[int, list[int | None]]]:
+    """Groups of packets that begin with an IDR picture: the place of the first, and the frame of each.
 
     Where the stream's parameter sets change on the way there are none: what a group is decoded with would
     depend on what is before it.
     """
     index: PacketIndex = probed.packets
     numbers = {int(time): number for number, time in enumerate(index.pts)}
-    found: list[_Group] = []
-    held: list[int | None] = []
-    begin: int | None = None
+    found: list[tuple[int, list[int | None]]] = []
     with open_media(path, settings.limits) as container:
         stream = container.streams[probed.info.video.index]
         sets = set(parameter_sets(stream.codec_context.extradata or b""))
@@ -152,11 +155,11 @@ def _groups(path: Path, probed: Probed, settings: Settings, cancelled: Cancelled
             if any(nal_type(unit) in (SEQUENCE, PICTURE) and unit not in sets for unit in units):
                 return []
             if any(nal_type(unit) == IDR for unit in units):
-                found += _group(begin, held)
-                begin, held = place, []
+                found.append((place, []))
             shown = packet.pts is not None and not packet.is_discard
-            held.append(numbers.get(packet.pts) if shown and packet.pts is not None else None)
-    return found + _group(begin, held)
+            if found:
+                found[-1][1].append(numbers.get(packet.pts) if shown and packet.pts is not None else None)
+    return found
 
 
 def _packets(
@@ -171,34 +174,39 @@ def _packets(
             yield packet
 
 
-def _group(begin: int | None, held: list[int | None]) -> list[_Group]:
-    """The group of these frames, if they are all frames from its first to its last."""
-    known = [number for number in held if number is not None]
-    if begin is None or not held or len(known) < len(held):
-        return []
-    first, last = min(known), max(known) + 1
-    if last - first != len(set(known)) or len(set(known)) != len(known):
-        return []
-    delay = max(place - (number - first) for place, number in enumerate(known))
-    return [_Group(begin, begin + len(held), first, last, delay)]
+def _whole_part(begin: int, held: list[int | None], limit: int) -> _Group | None:
+    """The most packets from a group's first on that are all frames from its first to one before `limit`."""
+    first, part = held[0], None
+    seen: set[int] = set()
+    delay = high = 0
+    for place, number in enumerate(held):
+        if first is None or number is None or not first <= number < limit or number in seen:
+            break
+        seen.add(number)
+        delay = max(delay, place - (number - first))
+        high = max(high, number)
+        if high - first == place:
+            part = _Group(begin, begin + place + 1, first, first + place + 1, delay)
+    return part
 
 
-def _longest_run(groups: list[_Group], shown: tuple[int, ...]) -> _Group | None:
+def _longest_run(groups: list[tuple[int, list[int | None]]], shown: tuple[int, ...]) -> _Group | None:
     """The most frames of groups after one another that a span shows one by one."""
     first = shown[0]
     steady = next((k for k, number in enumerate(shown) if number != first + k), len(shown))
     runs: list[_Group] = []
-    for group in groups:
-        if group.first < first or group.last > first + steady:
+    for begin, held in groups:
+        part = _whole_part(begin, held, first + steady)
+        if part is None or part.first < first:
             continue
         before = runs[-1] if runs else None
-        if before and (before.stop, before.last) == (group.begin, group.first):
-            runs[-1] = _Group(
-                before.begin, group.stop, before.first, group.last, max(before.delay, group.delay)
-            )
+        if before and (before.stop, before.last) == (part.begin, part.first):
+            delay = max(before.delay, part.delay)
+            runs[-1] = _Group(before.begin, part.stop, before.first, part.last, delay)
         else:
-            runs.append(group)
-    return max(runs, key=lambda run: run.last - run.first, default=None)
+            runs.append(part)
+    longest = max(runs, key=lambda run: run.last - run.first, default=None)
+    return longest if longest and longest.last - longest.first >= MIN_COPIED else None
 
 
 def _code(
