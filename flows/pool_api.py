@@ -33,7 +33,7 @@ TIMEOUT = 15.0
 """Seconds that one request may take."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
-"""Seconds between the first two tries of a request, and at most: a busy SQLite refuses at once."""
+"""Seconds between the first two tries of a request, and between two at most."""
 
 UNSAID = 5.0
 """Seconds without an answer that nobody is told of: a busy database refuses a request now and then."""
@@ -218,7 +218,9 @@ class PoolApi:
                         self.patience,
                     )
                 current_channel().wait(min(delay, self.patience - waited))
-                delay = min(2 * delay, LONGEST_WAIT)
+                if not isinstance(error, httpx.HTTPStatusError):
+                    # after an answer the client has waited two seconds already
+                    delay = min(2 * delay, LONGEST_WAIT)
             else:
                 if told:
                     get_run_logger().info(
