@@ -208,6 +208,7 @@ class _Course:
         self._chain = Chain(cast(Layout, layout), [("ebur128", "metadata=1:peak=true")])
         self._count, self._channels = 0, 0
         self._short: list[float] = []
+        self._momentary: list[float] = []
         self._told: dict[str, str] = {}
 
     def take(self, samples: Samples) -> None:
@@ -223,9 +224,12 @@ class _Course:
         self._through(None)
         integrated = float(self._told.get("lavfi.r128.I", GATE))
         measured = integrated > GATE and self._count >= GATE_STEPS * STEP
-        # at the beginning there are no 3 seconds yet, and what is missing counts as silence
-        filled = np.minimum(np.arange(1, len(self._short) + 1) / SHORT_STEPS, 1)
-        short = np.asarray(self._short) - 10 * np.log10(filled)
+        short = np.asarray(self._short)
+        # it says nothing until there are 3 seconds: what there is so far is the mean of its 400 ms
+        head = min(SHORT_STEPS - 1, len(short))
+        powers = 10 ** (np.asarray(self._momentary[:head]) / 10)
+        blocks = np.maximum(np.arange(1, head + 1) - (GATE_STEPS - 1), 1)
+        short[:head] = 10 * np.log10(np.cumsum(powers) / blocks + 1e-12)
         true_peak = decibels(float(self._told.get("lavfi.r128.true_peak", 0)))
         return integrated if measured else None, true_peak, np.maximum(short, SILENT).astype(np.float32)
 
@@ -233,6 +237,7 @@ class _Course:
         for frame in self._chain.push(samples):
             self._told = frame.metadata
             self._short.append(float(self._told.get("lavfi.r128.S", SILENT)))
+            self._momentary.append(float(self._told.get("lavfi.r128.M", SILENT)))
 
 
 def _ear(container: InputContainer, index: int, length: int) -> _Ear:

@@ -24,6 +24,9 @@ MOST = 240
 WIDTHS = ((16, 4, 320), (60, 6, 240), (MOST, 10, 160))
 """Up to how many scenes there are how many in a row, and how wide each picture is at most, in pixels."""
 
+LEAST = 130
+"""Width of a column at least, for the time below a picture."""
+
 HEIGHT_SHARE = 0.75
 """Height of a picture at most, as a part of the width that it may have."""
 
@@ -104,7 +107,8 @@ def _sheet(shots: Sequence[Shot], title: str, head: str, columns: int) -> Rgb:
     height, width = shots[0].image.shape[:2]
     columns = min(columns, len(shots))
     rows = -(-len(shots) // columns)
-    cell, row = width + GAP, height + 2 * LINE
+    wide, row = max(width, LEAST), height + 2 * LINE
+    cell = wide + GAP
     full = max(SHEET_WIDTH, 2 * MARGIN + columns * cell - GAP)
     top = MARGIN + 2 * LINE + GAP
     sheet = Image.new("RGB", (full, top + rows * row + MARGIN - GAP), GROUND)
@@ -115,9 +119,9 @@ def _sheet(shots: Sequence[Shot], title: str, head: str, columns: int) -> Rgb:
     for number, shot in enumerate(shots):
         x, y = MARGIN + number % columns * cell, top + number // columns * row
         sheet.paste(Image.fromarray(shot.image), (x, y))
-        draw.text((x + 1, y + height + 4), fitted(draw, shot.name, small, width), INK, small)
+        draw.text((x + 1, y + height + 4), fitted(draw, shot.name, small, wide), INK, small)
         time = f"{time_label(shot.start)}   {duration_text(shot.seconds)}"
-        draw.text((x + 1, y + height + 20), fitted(draw, time, small, width), FAINT, small)
+        draw.text((x + 1, y + height + 20), fitted(draw, time, small, wide), FAINT, small)
     return np.asarray(sheet, np.uint8)
 
 

@@ -208,7 +208,7 @@ def _moments(level: Levels, length: int) -> Iterator[Moment]:
     audible = np.flatnonzero(sums > AUDIBLE * spans)
     if not len(audible):
         return
-    parts = np.array_split(audible, min(WINDOWS, len(audible)))
+    parts = np.array_split(audible, min(WINDOWS, len(audible), max(1, length // window)))
     chosen = {int(part[np.argmax(sums[part])]) for part in parts} | {int(audible[-1])}
     yield from ((first * SPAN, first * SPAN + window) for first in sorted(chosen))
 
