@@ -93,9 +93,8 @@ def pictures(
                     source, shown = picture, conform(picture)
                 yield shown
         except DamagedMediaError as error:
-            raise DamagedMediaError(
-                f"{str(error).split(';')[0].rstrip('.')}; replace this clip of the episode with a whole one."
-            ) from error
+            found = str(error).rsplit(";", 1)[0].rstrip(".")
+            raise DamagedMediaError(f"{found}; replace this clip with a whole one.") from error
 
 
 def source_frames(track: FilmTrack, scene: Scene, rate: Fraction, first: int, last: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from sakuga.enhance.planner import MAX_RATE_AV1
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.errors import OptionError
 from sakuga.media.codecs import EncodeSettings, choose_layout, encoder_options, output_colour
+from sakuga.media.colour import LUMA_SHARES
 from sakuga.media.info import Colour, Frozen, MediaInfo, PixelLayout, Rational, VideoStream
 from sakuga.media.rates import STANDARD_RATES
 from sakuga.media.timing import MAX_TIMESCALE
@@ -69,6 +70,8 @@ def choose_form(spec: EpisodeSpec, infos: Sequence[MediaInfo]) -> Form:
         size = _most(sizes, larger=lambda one: Fraction(one[0] * one[1]))
     rate = output.fps or min(_most(map(_rate, videos), larger=lambda one: one), MAX_RATE)
     alike = [clip_colour(video) for video, own in zip(videos, sizes, strict=True) if own == size]
+    # a matrix that nothing here can compute with is read as BT.709, and must not be written
+    alike = [one for one in alike if one.matrix in LUMA_SHARES]
     colour = _most(alike, larger=lambda one: Fraction(one.matrix == "bt709")) if alike else HD_COLOUR
     settings = EncodeSettings(
         codec=output.codec, quality=output.quality, preset=output.preset, container=output.container

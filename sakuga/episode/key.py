@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import PIL
+from PIL import features
 
 from sakuga import ENGINE_VERSION
 from sakuga.episode.conform import placement
@@ -59,7 +60,7 @@ def segment_key(segment: Segment, footages: Sequence[Footage], spec: EpisodeSpec
         ]
     if segment.kind == "credits" and spec.credits is not None:
         credits = spec.credits
-        parts["credits"] = [credits.lines, credits.roll, _style_part(credits)]
+        parts["credits"] = [credits.lines, credits.roll, _style_part(credits), _letters_part()]
     return _digest(parts)
 
 
@@ -114,9 +115,9 @@ def _scene_part(footage: Footage, span: Span, form: Form) -> dict[str, object]:
     ]
     part: dict[str, object] = {"titles": titles}
     if titles:
-        part["drawn by"] = PIL.__version__
+        part["letters"] = _letters_part()
     if footage.placeholder:
-        return {**part, "placeholder": [placeholder_text(scene), PIL.__version__]}
+        return {**part, "placeholder": [placeholder_text(scene), _letters_part()]}
     step = scene.speed / form.rate
     first, last = (scene.start + frame * step for frame in (span.first, span.last - 1))
     # a frame that is due within half a step may be shown already, unless it is no longer the scene's
@@ -127,6 +128,11 @@ def _scene_part(footage: Footage, span: Span, form: Form) -> dict[str, object]:
         "times": [str(first), str(step), str(end) if end is not None and end < _length(footage) else None],
         "place": placement(video, scene.fit, form.size).model_dump(mode="json"),
     }
+
+
+def _letters_part() -> list[object]:
+    """What draws letters here; without Raqm their distances differ."""
+    return [PIL.__version__, features.check("raqm")]
 
 
 def _style_part(style: TextStyle) -> list[object]:

@@ -1,8 +1,11 @@
 """Titles of a scene in time, and the credits."""
 
+import importlib
+import os
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ CREDITS_FADE = Fraction(1, 2)
 """Seconds in which credits that stand still come and go."""
 KEPT_LINES = 64
 """Drawn lines of rolling credits that are kept: more than are seen at a time."""
+NO_ENV_FILE = "PYTHON_DOTENV_DISABLED"
 CARD = (32, 32, 36)
 CARD_STYLE = TextStyle(size=0.07, outline=None)
 MAX_CARD_NAME = 60
@@ -88,24 +92,40 @@ class TitleLayers:
         return Layer(rgb, np.asarray(self._alpha.get_frame(time), np.float32), *self._corner)
 
 
+@cache
+def load_moviepy() -> ModuleType:
+    """MoviePy, imported when it is needed: that is slow, and most segments have no title.
+
+    It would read a file `.env` that lies somewhere above it into the environment of this process; that is not
+    its to decide.
+    """
+    before = os.environ.get(NO_ENV_FILE)
+    os.environ[NO_ENV_FILE] = "1"
+    try:
+        return importlib.import_module("moviepy")
+    finally:
+        if before is None:
+            del os.environ[NO_ENV_FILE]
+        else:
+            os.environ[NO_ENV_FILE] = before
+
+
 def _composed(shown: Sequence[ShownTitle], form: Form) -> tuple[Any, Any, tuple[int, int]]:
     """MoviePy's composition of the titles over black and its mask, their second a frame, and where it is."""
-    # slow to import, and most segments have no title
-    from moviepy import CompositeVideoClip, ImageClip, vfx
-
+    moviepy = load_moviepy()
     drawings = [draw_text(one.title.text, one.title, form.size) for one in shown]
     left, top, right, bottom = _box(drawings, form.size)
     if right <= left or bottom <= top:
         return None, None, (0, 0)
     clips = []
     for one, drawn in zip(shown, drawings, strict=True):
-        clip = ImageClip(drawn.rgba, duration=one.last - one.first)
+        clip = moviepy.ImageClip(drawn.rgba, duration=one.last - one.first)
         if one.fade:
-            clip = clip.with_effects([vfx.CrossFadeIn(one.fade), vfx.CrossFadeOut(one.fade)])
+            clip = clip.with_effects([moviepy.vfx.CrossFadeIn(one.fade), moviepy.vfx.CrossFadeOut(one.fade)])
         clips.append(clip.with_start(one.first).with_position((drawn.left - left, drawn.top - top)))
     size = right - left, bottom - top
-    alpha = CompositeVideoClip(clips, size=size).mask
-    return CompositeVideoClip(clips, size=size, bg_color=(0, 0, 0)), alpha, (left, top)
+    alpha = moviepy.CompositeVideoClip(clips, size=size).mask
+    return moviepy.CompositeVideoClip(clips, size=size, bg_color=(0, 0, 0)), alpha, (left, top)
 
 
 def _box(drawings: Sequence[Drawn], size: tuple[int, int]) -> tuple[int, int, int, int]:

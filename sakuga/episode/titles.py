@@ -29,6 +29,8 @@ OUTLINE = 0.07
 """Width of the outline as a part of the line's height."""
 NO_LETTER = "\U0010fffe"
 """Not a character, so that every font draws its sign for a missing one."""
+EVEN_STEPS = 6
+"""Halvings of the width when lines are made equally long: to 1/64 of it."""
 MAX_FONT_BYTES = 1 << 28
 MEASURED = 100.0
 """Size at which a font's proportions are read."""
@@ -181,13 +183,31 @@ def sized_font(style: TextStyle, line: float) -> FreeTypeFont:
 
 
 def wrap(text: str, font: FreeTypeFont, width: float) -> list[str]:
-    """Lines of a text that are no wider than `width` pixels, unless a letter is."""
-    return [line for given in _clean(text).split("\n") for line in _wrapped(given, font, width)]
+    """Lines of a text that are no wider than `width` pixels, unless a letter is, and about equally long."""
+    return [line for given in _clean(text).split("\n") for line in _even(given, font, width)]
 
 
 def _clean(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     return "".join(one for one in lines if one == "\n" or unicodedata.category(one) != "Cc")
+
+
+def _even(line: str, font: FreeTypeFont, width: float) -> list[str]:
+    """The lines that a line is broken into, at the smallest width that needs no more of them."""
+    lines = list(_wrapped(line, font, width))
+    if len(lines) == 1:
+        return lines
+    low, high = 0.0, width
+    for _ in range(EVEN_STEPS):
+        middle = (low + high) / 2
+        narrow = list(_wrapped(line, font, middle))
+        fits = len(narrow) == len(lines) and _words(narrow) == _words(lines)
+        low, high, lines = (low, middle, narrow) if fits else (middle, high, lines)
+    return lines
+
+
+def _words(lines: list[str]) -> list[str]:
+    return " ".join(lines).split()
 
 
 def _wrapped(line: str, font: FreeTypeFont, width: float) -> Iterator[str]:

@@ -236,7 +236,7 @@ def test_damage_in_the_middle_says_which_clip_to_replace(tmp_path: Path) -> None
     middle = len(data) // 2
     data[middle : middle + 400] = b"\xff" * 400
     path.write_bytes(data)
-    with pytest.raises(DamagedMediaError, match=r"bad\.mp4 .*replace this clip of the episode"):
+    with pytest.raises(DamagedMediaError, match=r"bad\.mp4 .*replace this clip with a whole one"):
         shown(footage, form_of(SIZE))
 
 

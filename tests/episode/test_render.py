@@ -1,11 +1,15 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sakuga.episode.conform import placement
 from sakuga.episode.footage import Footage
 from sakuga.episode.form import Form
 from sakuga.episode.render import render
@@ -164,6 +168,41 @@ def test_all_segments_of_an_episode_can_follow_each_other_in_one_stream(
     assert {(info.width, info.height, info.pix_fmt, info.colour.matrix) for info in infos} == {
         (*SIZE, layout.pix_fmt, "bt709")
     }
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.fractions(0, Fraction(1, 2), max_denominator=24),
+            st.sampled_from([Fraction(1), Fraction(3, 2), Fraction(1, 2)]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([Fraction(24), Fraction(30000, 1001), Fraction(10)]),
+)
+def test_every_frame_of_an_episode_is_the_one_that_is_due(
+    clips: list[Path], cuts: list[tuple[int, Fraction, Fraction]], rate: Fraction
+) -> None:
+    footages = [footage_of(clips[clip], rate, start=start, speed=speed) for clip, start, speed in cuts]
+    spec = EpisodeSpec(scenes=tuple(footage.scene for footage in footages))
+    line = lay_out(spec, [footage.info.video.duration for footage in footages], rate)
+    seen, form = [], form_of(SIZE, rate)
+    with TemporaryDirectory() as folder:
+        for number, segment in enumerate(line.segments):
+            seen += made(segment, footages, spec, form, Path(folder) / f"{number}.mp4")
+    assert len(seen) == line.frames
+    for placed, footage in zip(line.scenes, footages, strict=True):
+        left, top, width, height = placement(footage.info.video, "fit", SIZE).place
+        for frame in range(placed.frames):
+            due = footage.scene.start + (line.time(placed.first + frame) - line.time(placed.first)) * (
+                footage.scene.speed
+            )
+            luma = seen[placed.first + frame][top : top + height, left : left + width]
+            shown_at = read_number(luma) / footage.info.video.frame_rate
+            assert abs(shown_at - due) <= 1 / footage.info.video.frame_rate + footage.scene.speed / rate / 2
 
 
 def test_an_odd_rate_is_exact(tmp_path: Path, clips: list[Path]) -> None:

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +18,7 @@ from sakuga.errors import OptionError
 from sakuga.media.info import PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.quality.colours import to_rgb
+from tests.assets import REPOSITORY
 from tests.episode.footages import form_of
 
 SIZE = (320, 180)
@@ -96,6 +100,13 @@ def test_long_lines_are_broken_between_words() -> None:
     assert all(font.getlength(line) <= 120 for line in lines)
 
 
+def test_broken_lines_are_about_equally_long() -> None:
+    font = load_font(None, 20)
+    text = "a long title that just does not fit in"
+    first, second = (font.getlength(line) for line in wrap(text, font, font.getlength(text) - 4))
+    assert 0.7 < first / second < 1.4
+
+
 def test_words_longer_than_a_line_are_broken_too() -> None:
     font = load_font(None, 20)
     assert "".join(wrap("x" * 100, font, 120)) == "x" * 100
@@ -166,6 +177,22 @@ def test_later_titles_lie_above_earlier_ones() -> None:
 
 def test_a_title_after_the_end_of_its_scene_is_never_seen() -> None:
     assert shown_titles(Scene(clip="a", titles=(Title(text="late", at=Fraction(9)),)), 24, Fraction(24)) == ()
+
+
+def test_moviepy_reads_no_environment_from_files_around_it(tmp_path: Path) -> None:
+    stub = tmp_path / "moviepy"
+    stub.mkdir()
+    (stub / "__init__.py").write_text(
+        "from dotenv import find_dotenv, load_dotenv\nload_dotenv(find_dotenv())\n"
+    )
+    (tmp_path / ".env").write_text("SAKUGA_FROM_A_FILE=1\n")
+    code = (
+        "import os, sys; from sakuga.episode.layers import load_moviepy; load_moviepy();"
+        "sys.exit(len({'SAKUGA_FROM_A_FILE', 'PYTHON_DOTENV_DISABLED'} & set(os.environ)))"
+    )
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
+    around.pop("PYTHON_DOTENV_DISABLED", None)
+    assert subprocess.run([sys.executable, "-c", code], env=around, check=False).returncode == 0
 
 
 def test_lines_of_credits_stand_still_where_they_fit() -> None:

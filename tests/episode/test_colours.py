@@ -1,0 +1,129 @@
+"""Colours from the clip's file to the segment's, whatever stands for them in either."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from sakuga.episode.conform import Conform
+from sakuga.episode.footage import Footage
+from sakuga.episode.form import clip_colour
+from sakuga.episode.render import render
+from sakuga.episode.spec import EpisodeSpec
+from sakuga.episode.timeline import lay_out
+from sakuga.media.decode import FrameReader
+from sakuga.media.encode import EncodeSettings
+from sakuga.media.info import Colour, PixelLayout
+from sakuga.media.picture import Picture
+from sakuga.media.probe import probe
+from sakuga.media.tonemap import to_sdr
+from sakuga.quality.colours import to_rgb
+from sakuga.settings import Limits
+from tests.clips import Rgb, make_clip
+from tests.episode.footages import SETTINGS, footage_of, form_of, shown
+
+SIZE = (96, 64)
+STEPS = 3
+"""Of 8 bits in red, green or blue: rounding of luma, and of chroma that counts up to 1.86 times."""
+MEAN = 1.5
+"""Mean error in steps of 8 bits: less than what a wrong matrix or range leaves."""
+CODING = 1.5
+"""Mean error that CRF 4 leaves, in steps of 8 bits."""
+FINE = EncodeSettings(quality=4, preset="ultrafast")
+
+
+def soft(number: int, width: int, height: int) -> Rgb:
+    """Soft colours, so that chroma filters have nothing to blur."""
+    y, x = np.mgrid[0:height, 0:width]
+    wave = 2 * np.pi * (x / width + number / 24)
+    channels = [np.sin(wave), np.sin(wave + 2 * np.pi * y / height), np.cos(2 * np.pi * y / height)]
+    return np.stack([127.5 + 90 * channel for channel in channels], axis=-1).astype(np.uint8)
+
+
+def tagged(matrix: int, primaries: int, transfer: int, span: int) -> Callable[[av.VideoStream], None]:
+    def prepare(stream: av.VideoStream) -> None:
+        context = stream.codec_context
+        context.colorspace, context.color_primaries = matrix, primaries
+        context.color_trc, context.color_range = transfer, span
+
+    return prepare
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "601": {"prepare": tagged(6, 6, 6, 1)},
+    "601 full": {"prepare": tagged(6, 6, 6, 2)},
+    "709": {"prepare": tagged(1, 1, 1, 1)},
+    "2020 in 10 bits": {"prepare": tagged(9, 9, 14, 1), "pix_fmt": "yuv420p10le"},
+    "444": {"prepare": tagged(1, 1, 1, 1), "pix_fmt": "yuv444p"},
+    "jpeg": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "rgb": {"codec": "ffv1", "pix_fmt": "bgr0"},
+}
+
+
+OTHER_CHROMA = ("444", "jpeg", "rgb")
+"""Their chroma lies elsewhere than the form's, and single samples of it cannot stay."""
+
+
+def stored(footage: Footage) -> Picture:
+    probed = probe(footage.path, Limits())
+    with FrameReader(footage.path, probed.info.video, probed.packets, limits=Limits()) as reader:
+        return next(reader.read(2, 3))
+
+
+def apart(one: Rgb, other: Rgb) -> np.ndarray:  # type: ignore[type-arg]
+    return np.abs(one.astype(int) - other.astype(int))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+def test_a_clip_is_seen_in_its_own_colours_in_any_form(
+    tmp_path: Path, kind: str, matrix: str, full: bool
+) -> None:
+    footage = footage_of(make_clip(tmp_path / "a.mkv", frames=4, size=SIZE, draw=soft, **KINDS[kind]))
+    colour = Colour(matrix=matrix, primaries=matrix, transfer=matrix, full_range=full)
+    form = form_of(SIZE, colour=colour)
+    seen = to_rgb(shown(footage, form, 2, 3)[0], colour)
+    error = apart(seen, to_rgb(stored(footage), footage.info.video.colour))
+    assert error.mean() <= MEAN
+    if kind not in OTHER_CHROMA:
+        assert error.max() <= STEPS
+
+
+def test_the_file_of_a_segment_says_what_its_colours_are(tmp_path: Path) -> None:
+    footage = footage_of(make_clip(tmp_path / "a.mkv", frames=4, size=SIZE, draw=soft, **KINDS["601 full"]))
+    form = form_of(SIZE, settings=FINE)
+    spec = EpisodeSpec(scenes=(footage.scene,))
+    segment = lay_out(spec, [footage.info.video.duration], Fraction(24)).segments[0]
+    output = tmp_path / "segment.mp4"
+    render(segment, [footage], spec, form, output, SETTINGS)
+    made = footage_of(output)
+    assert clip_colour(made.info.video) == form.colour
+    seen = to_rgb(stored(made), made.info.video.colour)
+    assert apart(seen, to_rgb(stored(footage), footage.info.video.colour)).mean() <= CODING
+
+
+@pytest.mark.parametrize(("transfer", "hdr"), [(16, "pq"), (18, "hlg")])
+def test_a_clip_of_high_range_is_tone_mapped(tmp_path: Path, transfer: int, hdr: str) -> None:
+    clip = make_clip(
+        tmp_path / "a.mkv",
+        frames=4,
+        size=SIZE,
+        draw=soft,
+        pix_fmt="yuv420p10le",
+        codec="libx265",
+        options={"x265-params": "log-level=error"},
+        prepare=tagged(9, 9, transfer, 1),
+    )
+    footage = footage_of(clip)
+    video = footage.info.video
+    assert video.hdr == hdr
+    form = form_of(SIZE)
+    wanted = Conform(video, "fit", form)(to_sdr(stored(footage), video.colour))
+    (picture,) = shown(footage, form, 2, 3)
+    assert picture.same_as(wanted)
+    assert picture.layout == PixelLayout(chroma="420", depth=8)
