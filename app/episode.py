@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.refusal import refuse
-from sakuga.errors import OptionError, SakugaError
+from sakuga.errors import InputError, OptionError, SakugaError
 
 if TYPE_CHECKING:
+    from sakuga.episode.load import EpisodeFile
     from sakuga.episode.review import Review
     from sakuga.episode.tree import Problem
+    from sakuga.settings import Settings
 
 FILE = "episode.yaml"
 MAX_SHOWN = 100
@@ -44,7 +47,8 @@ def check(file: EpisodeArgument, as_json: Json = False) -> None:
 
     try:
         settings = load_settings()
-        found = review(read_episode(file), settings.limits)
+        read = read_episode(file)
+        found = _with_enhance(read, review(read, settings.limits), settings)
     except SakugaError as error:
         refuse(error, as_json)
     if as_json:
@@ -53,6 +57,20 @@ def check(file: EpisodeArgument, as_json: Json = False) -> None:
         _show(found, str(file))
     if found.problems:
         raise typer.Exit(OptionError.exit_code)
+
+
+def _with_enhance(file: "EpisodeFile", found: "Review", settings: "Settings") -> "Review":
+    """The findings, with what is wrong wherever the clips would be enhanced."""
+    if file.readable is None or file.readable.enhance is None:
+        return found
+    from app.inputs import check_options
+
+    try:
+        check_options(file.readable.enhance, settings, on_pool=True)
+    except InputError as error:
+        problems = (*found.problems, file.problem(("enhance", "model"), str(error)))
+        return replace(found, problems=problems, timeline=None)
+    return found
 
 
 def _facts(found: "Review") -> dict[str, Any]:

@@ -120,16 +120,17 @@ def draft_episode(clips: Sequence[DraftClip], title: str) -> str:
 def _scene(name: str, info: MediaInfo, taken: set[str]) -> list[str]:
     stem = Path(name).stem.removesuffix(".sakuga")
     lines = [f"  - clip: {scalar(name)}   # {facts(info)}"]
-    if identity := _id(stem, taken):
+    words = title_of(stem)
+    if identity := _id(words, taken):
         lines.append(f"    id: {scalar(identity)}")
-    if words := title_of(stem):
+    if words:
         lines.append(f"    title: {scalar(words)}")
     return lines
 
 
-def _id(stem: str, taken: set[str]) -> str:
-    """A name for a scene that no other has; empty where nothing of the clip's name can be in one."""
-    base = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:MAX_ID].strip("-")
+def _id(words: str, taken: set[str]) -> str:
+    """A name for a scene that no other has; empty where no word of its title can be in one."""
+    base = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:MAX_ID].strip("-")
     if not base:
         return ""
     number, name = 1, base

@@ -1,6 +1,7 @@
 """Another clip for a scene: changed in the text of the file, where everything else stays as it is."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,9 @@ def scene_number(spec: EpisodeSpec, scene: str) -> int:
         return names.index(scene)
     if scene.isdecimal() and 1 <= int(scene[:9]) <= len(names):
         return int(scene) - 1
+    near = get_close_matches(scene, names, 1)
+    if near:
+        raise OptionError(f"The episode has no scene {quoted(scene)}; did you mean {quoted(near[0])}?")
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     raise OptionError(f"The episode has no scene {quoted(scene)}; its scenes are {shown}.")
 

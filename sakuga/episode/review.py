@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from sakuga.enhance.geometry import geometry
+from sakuga.enhance.planner import check_request
 from sakuga.episode.captions import read_captions
 from sakuga.episode.form import Form, choose_form
 from sakuga.episode.load import EpisodeFile
@@ -52,6 +54,8 @@ def review(file: EpisodeFile, limits: Limits, poll: Callable[[], None] | None = 
     form, line = None, None
     if file.spec is not None and not unusable and len(infos) == len(spec.scenes):
         known = [infos[index] for index in range(len(spec.scenes))]
+        known, refused = _after_enhance(spec, known, limits)
+        problems += refused
         form, line, found, told = _laid_out(spec, known, limits)
         problems += found
         notes += told
@@ -134,6 +138,29 @@ def _subtitles_problem(name: str | None) -> str | None:
 def _elsewhere(name: str) -> bool:
     """Whether a name is that of nothing on this machine."""
     return is_address(name) or stands_in(Path(name).name)
+
+
+def _after_enhance(
+    spec: EpisodeSpec, infos: list[MediaInfo], limits: Limits
+) -> tuple[list[MediaInfo], list[Finding]]:
+    """What the clips will hold once they went through `enhance`, and those that it refuses."""
+    asked = spec.enhance
+    if asked is None:
+        return infos, []
+    found: list[MediaInfo] = []
+    refused: list[Finding] = []
+    for index, info in enumerate(infos):
+        try:
+            check_request(info, asked, limits)
+            width, height = geometry(info.video, asked, limits).output
+        except InputError as error:
+            refused.append((("scenes", index, "clip"), str(error)))
+            found.append(info)
+            continue
+        made = {"width": width, "height": height, "sar": Fraction(1), "rotation": 0, "hdr": None}
+        rate = {"frame_rate": asked.fps, "constant_rate": True} if asked.fps else {}
+        found.append(info.model_copy(update={"video": info.video.model_copy(update=made | rate)}))
+    return found, refused
 
 
 def _laid_out(

@@ -8,12 +8,12 @@ from pydantic_core import ErrorDetails
 
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.episode.tree import Loc, quoted
-from sakuga.episode.wording import message_of
+from sakuga.episode.wording import meant_key, message_of
 
 MAX_PASSES = 10
 """A value hides the check of its part, which hides that of the part around it; some parts have several."""
 
-_HUGE = re.compile(r"^[+-]?[0-9_.]+[eE][+-]?[0-9_]{4,}$")
+_HUGE = re.compile(r"\s*[-+]?[\d_.]+[eE][-+]?[\d_]{4,}\s*")
 """Numbers that would take more memory than there is once they are written out."""
 
 _STAND_IN = "\0 nothing"
@@ -85,7 +85,7 @@ class Reading:
                 value[key] = self._tame(value[key], (*loc, key))
         elif isinstance(value, list):
             value[:] = [self._tame(item, (*loc, index)) for index, item in enumerate(value)]
-        elif isinstance(value, str) and _HUGE.match(value):
+        elif isinstance(value, str) and _HUGE.fullmatch(value):
             self.found.append(Found(loc, loc, f"{quoted(value)} is no number that can be meant."))
             self._spoil(loc)
             return "1"
@@ -99,7 +99,10 @@ class Reading:
             self._take_part(error, loc, given, data)
             return
         part = loc[:-1] if kind in ("missing", "extra_forbidden") else loc
-        self.found.append(Found(loc, part, message_of(error, loc)))
+        # what is missing is there under a wrong key, which is told of
+        misnamed = kind == "missing" and any(meant_key(key, part) == loc[-1] for key in given)
+        if not misnamed:
+            self.found.append(Found(loc, part, message_of(error, loc)))
         if kind == "extra_forbidden":
             _part(data, loc[:-1]).pop(str(loc[-1]), None)
         else:

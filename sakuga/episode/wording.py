@@ -108,7 +108,7 @@ def message_of(error: ErrorDetails, loc: Loc) -> str:
     if kind in ("tuple_type", "list_type"):
         return f"must be a list, with a line that begins with `-` for each, not {_shown(given)}."
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"must have `key: value` lines of its own{_keys(loc)}, not {_shown(given)}."
+        return f"must have keys of its own, such as `{_example(loc, given)}`, not {_shown(given)}."
     if kind == "value_error" and not _unreadable(limits):
         said = str(limits.get("error", error["msg"])).rstrip(".")
         return f"{said}{'' if isinstance(given, dict) else f'; it is {_shown(given)}'}."
@@ -120,7 +120,8 @@ def message_of(error: ErrorDetails, loc: Loc) -> str:
 
 def _unreadable(limits: Mapping[str, Any]) -> bool:
     """Whether a number could not be read at all."""
-    return "Fraction" in str(limits.get("error", ""))
+    said = str(limits.get("error", ""))
+    return "Fraction" in said or "digits" in said
 
 
 def _empty(field: FieldInfo | None) -> str:
@@ -210,12 +211,23 @@ def _unknown(key: str, loc: Loc) -> str:
     """An unknown key, with what was perhaps meant."""
     model = model_at(loc[:-1])
     known = list(model.model_fields) if model else []
-    near = [OTHER_WORDS[key.lower()]] if OTHER_WORDS.get(key.lower()) in known else []
-    near = near or get_close_matches(key.lower().replace("-", "_").replace(" ", "_"), known, 1)
+    meant = meant_key(key, loc[:-1])
+    near = [meant] if meant else []
     elsewhere = [] if near else [place for place, keys in PLACES.items() if key in keys]
     if elsewhere:
         return f"there is no `{plain(key)}` here; it belongs {_listed(elsewhere, code=False)}."
     return f"there is no `{plain(key)}`{_perhaps(near)}{'' if near else f' Possible are {_listed(known)}.'}"
+
+
+def meant_key(key: str, part: Loc) -> str | None:
+    """The key of a part that an unknown one was perhaps meant to be."""
+    model = model_at(part)
+    known = list(model.model_fields) if model else []
+    other = OTHER_WORDS.get(key.lower())
+    if other in known:
+        return other
+    near = get_close_matches(key.lower().replace("-", "_").replace(" ", "_"), known, 1)
+    return near[0] if near else None
 
 
 PLACES = {
@@ -241,9 +253,14 @@ def _meaning(field: FieldInfo | None) -> str:
     return f": {text[:1].lower()}{text[1:]}" if text else "."
 
 
-def _keys(loc: Loc) -> str:
+def _example(loc: Loc, given: object) -> str:
+    """The key of a part that a value without one was perhaps meant for."""
     model = model_at(loc)
-    return f" ({_listed(list(model.model_fields)[:6])}, ...)" if model else ""
+    if model is None:
+        return "name: 2.5"
+    fields = model.model_fields
+    key = next((name for name, field in fields.items() if field.is_required()), next(iter(fields)))
+    return f"{key}: {plain(given) if isinstance(given, str) else '...'}"
 
 
 def _perhaps(near: Sequence[str]) -> str:

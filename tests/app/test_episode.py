@@ -106,6 +106,14 @@ def test_all_problems_are_shown_with_file_and_line(folder: Path) -> None:
     assert facts["ok"] is False
 
 
+def test_a_model_that_there_is_not_is_told_of(folder: Path) -> None:
+    file = folder / "e.yaml"
+    file.write_text("scenes:\n  - clip: 2 b.mp4\nenhance:\n  model: no-such\n")
+    checked = sakuga("check", file)
+    assert checked.exit_code == 2
+    assert checked.stderr.startswith(f"{file}:4:3: enhance, model: ")
+
+
 def test_what_an_episode_will_be_is_told_as_json(folder: Path) -> None:
     file = folder / "e.json"
     file.write_text('{"scenes": [{"clip": "2 b.mp4", "title": "A"}], "output": {"fps": "30000/1001"}}')
@@ -137,13 +145,22 @@ def test_a_retake_keeps_the_file_and_the_history(folder: Path, monkeypatch: pyte
 def test_a_retake_that_cannot_be_used_changes_nothing(folder: Path) -> None:
     sakuga("new", folder)
     file = folder / "episode.yaml"
-    file.write_text(file.read_text().replace("id: 2-b", "id: 2-b\n    start: 0.25"))
+    file.write_text(file.read_text().replace("id: 2-b\n", "id: 2-b\n    start: 0.25\n"))
     before = file.read_bytes()
     make_clip(folder / "short.mp4", frames=2, size=(48, 40))
     (folder / "broken.mp4").write_text("no video")
-    for scene, clip in (("2-b", "short.mp4"), ("2-b", "broken.mp4"), ("2-b", "gone.mp4"), ("x", "2 b.mp4")):
+    assert b"start: 0.25" in before
+    for scene, clip, words in (
+        ("2-b", "short.mp4", "begins at 0.25 s of its clip"),
+        ("2-b", "broken.mp4", "is not a video"),
+        ("2-b", "gone.mp4", "There is no file"),
+        ("2-b", "2 b.mp4", "already"),
+        ("2b", "short.mp4", "did you mean '2-b'?"),
+        ("nine", "short.mp4", "its scenes are 2-b, it-s, 1-a"),
+    ):
         refused = sakuga("retake", file, scene, "--with", folder / clip)
         assert refused.exit_code == 2, refused.output
+        assert words in refused.stderr
         assert file.read_bytes() == before
 
 

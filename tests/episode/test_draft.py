@@ -247,3 +247,22 @@ def test_hundreds_of_scenes_are_looked_at_and_can_be_stopped(folder: Path) -> No
 
     with pytest.raises(CancelledError):
         review(file, LIMITS, stop)
+
+
+def test_what_enhance_makes_of_the_clips_counts(folder: Path) -> None:
+    text = "scenes:\n  - clip: scene 2.mp4\n  - clip: scene 10.mp4\nenhance: {scale: 3/2, fps: 48}\n"
+    found = look(folder, text)
+    assert found.form is not None
+    assert found.timeline is not None
+    assert (found.form.size, found.form.rate) == ((72, 60), Fraction(48))
+    assert found.timeline.frames == 2 * 48
+    found = look(folder, text.replace("scale: 3/2", "height: 20"))
+    assert [line.split(":")[0] for line in said(found)] == ["2", "3"]
+    assert "A height of 20 is not possible" in said(found)[0]
+
+
+def test_a_playlist_or_text_is_no_music(folder: Path) -> None:
+    (folder / "list.m3u").write_text("#EXTM3U\nhttp://example.com/a.mp3\n")
+    found = look(folder, "scenes:\n  - clip: scene 2.mp4\nsoundtrack:\n  music:\n    - file: list.m3u\n")
+    assert len(said(found)) == 1
+    assert "list.m3u" in said(found)[0]
