@@ -23,8 +23,8 @@ HALF = Fraction(1, 2)
 class Placement(Frozen):
     """Which part of an upright picture is seen, and where in the form.
 
-    `part` is left, top, width and height in samples of the picture, `place` the same in pixels of the form,
-    all of them even.
+    `part` is left, top, width and height in samples of the picture; of an odd size it may reach a sample
+    beyond, where the last one is repeated. `place` is the same in pixels of the form, all of them even.
     """
 
     part: tuple[Rational, Rational, Rational, Rational]
@@ -40,6 +40,10 @@ def placement(video: VideoStream, fit: Fit, size: tuple[int, int]) -> Placement:
     wide, high = upright_size(video)
     aspect = pixel_aspect(video)
     width, height = size
+    if aspect == 1 and (even(Fraction(wide)), even(Fraction(high))) == size:
+        # an odd size is filled up, not scaled by a thousandth, which would only blur it
+        whole_form = Fraction(0), Fraction(0), Fraction(width), Fraction(height)
+        return Placement(part=whole_form, place=(0, 0, width, height))
     scales = Fraction(width) / (wide * aspect), Fraction(height, high)
     if fit == "fill":
         part_width, part_height = width / max(scales) / aspect, height / max(scales)

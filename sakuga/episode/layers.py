@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,7 @@ CREDITS_FADE = Fraction(1, 2)
 KEPT_LINES = 64
 """Drawn lines of rolling credits that are kept: more than are seen at a time."""
 NO_ENV_FILE = "PYTHON_DOTENV_DISABLED"
+_IMPORTING = Lock()
 CARD = (32, 32, 36)
 CARD_STYLE = TextStyle(size=0.07, outline=None)
 MAX_CARD_NAME = 60
@@ -99,15 +101,16 @@ def load_moviepy() -> ModuleType:
     It would read a file `.env` that lies somewhere above it into the environment of this process; that is not
     its to decide.
     """
-    before = os.environ.get(NO_ENV_FILE)
-    os.environ[NO_ENV_FILE] = "1"
-    try:
-        return importlib.import_module("moviepy")
-    finally:
-        if before is None:
-            del os.environ[NO_ENV_FILE]
-        else:
-            os.environ[NO_ENV_FILE] = before
+    with _IMPORTING:
+        before = os.environ.get(NO_ENV_FILE)
+        os.environ[NO_ENV_FILE] = "1"
+        try:
+            return importlib.import_module("moviepy")
+        finally:
+            if before is None:
+                del os.environ[NO_ENV_FILE]
+            else:
+                os.environ[NO_ENV_FILE] = before
 
 
 def _composed(shown: Sequence[ShownTitle], form: Form) -> tuple[Any, Any, tuple[int, int]]:

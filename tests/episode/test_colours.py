@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sakuga.episode.conform import Conform
 from sakuga.episode.footage import Footage
@@ -74,8 +75,9 @@ def stored(footage: Footage) -> Picture:
         return next(reader.read(2, 3))
 
 
-def apart(one: Rgb, other: Rgb) -> np.ndarray:  # type: ignore[type-arg]
-    return np.abs(one.astype(int) - other.astype(int))
+def apart(one: Picture, colour: Colour, other: Picture, other_colour: Colour) -> NDArray[np.int64]:
+    """How far two pictures are apart as they are seen."""
+    return np.abs(to_rgb(one, colour).astype(np.int64) - to_rgb(other, other_colour).astype(np.int64))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,8 +89,8 @@ def test_a_clip_is_seen_in_its_own_colours_in_any_form(
     footage = footage_of(make_clip(tmp_path / "a.mkv", frames=4, size=SIZE, draw=soft, **KINDS[kind]))
     colour = Colour(matrix=matrix, primaries=matrix, transfer=matrix, full_range=full)
     form = form_of(SIZE, colour=colour)
-    seen = to_rgb(shown(footage, form, 2, 3)[0], colour)
-    error = apart(seen, to_rgb(stored(footage), footage.info.video.colour))
+    (picture,) = shown(footage, form, 2, 3)
+    error = apart(picture, colour, stored(footage), footage.info.video.colour)
     assert error.mean() <= MEAN
     if kind not in OTHER_CHROMA:
         assert error.max() <= STEPS
@@ -103,8 +105,8 @@ def test_the_file_of_a_segment_says_what_its_colours_are(tmp_path: Path) -> None
     render(segment, [footage], spec, form, output, SETTINGS)
     made = footage_of(output)
     assert clip_colour(made.info.video) == form.colour
-    seen = to_rgb(stored(made), made.info.video.colour)
-    assert apart(seen, to_rgb(stored(footage), footage.info.video.colour)).mean() <= CODING
+    colours = made.info.video.colour, footage.info.video.colour
+    assert apart(stored(made), colours[0], stored(footage), colours[1]).mean() <= CODING
 
 
 @pytest.mark.parametrize(("transfer", "hdr"), [(16, "pq"), (18, "hlg")])

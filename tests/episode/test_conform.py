@@ -146,6 +146,16 @@ def test_fill_cuts_off_evenly_what_is_too_much() -> None:
     assert (result.planes[0] == columns[:, 24:72]).all()
 
 
+@pytest.mark.parametrize("fit", ["fit", "fill", "stretch"])
+def test_an_odd_size_is_filled_up_and_not_scaled(fit: Fit) -> None:
+    form = form_of((54, 40))
+    picture = noise((53, 39), form.layout)
+    result = conform((53, 39), form, fit)(picture)
+    assert (result.planes[0][:39, :53] == picture.planes[0]).all()
+    assert (result.planes[0][:39, 53] == picture.planes[0][:, 52]).all()
+    assert all((a == b).all() for a, b in zip(result.planes[1:], picture.planes[1:], strict=True))
+
+
 def test_stretch_uses_the_whole_picture_and_the_whole_form() -> None:
     spot = placement(stream((96, 48)), "stretch", (48, 48))
     assert tuple(map(int, spot.part)) == (0, 0, 96, 48)
@@ -198,8 +208,9 @@ def test_no_placement_leaves_the_picture_or_the_form(
 ) -> None:
     spot = placement(stream(size), fit, target)
     left, top, width, height = spot.part
-    assert 0 <= left < left + width <= size[0]
-    assert 0 <= top < top + height <= size[1]
+    # an odd size is filled up to an even one
+    assert 0 <= left < left + width <= size[0] + size[0] % 2
+    assert 0 <= top < top + height <= size[1] + size[1] % 2
     x, y, wide, high = spot.place
     assert all(value >= 0 and value % 2 == 0 for value in spot.place)
     assert (wide >= 2, high >= 2, x + wide <= target[0], y + high <= target[1]) == (True,) * 4
