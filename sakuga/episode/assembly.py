@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sakuga.episode.form import Form
-from sakuga.episode.joined import prove_parts, prove_playable
+from sakuga.episode.joined import prove_packets, prove_parts, prove_playable
 from sakuga.episode.subtitles import SubtitleTrack, write_subtitles
 from sakuga.episode.timeline import Timeline
 from sakuga.errors import ContractError
@@ -64,7 +64,7 @@ def assemble_episode(
         scratch: folder for files that are removed again.
         settings: limits.
         cancelled: asked often; True stops.
-        decode: decode the whole result as its proof, besides comparing its packets and times.
+        decode: decode the whole result as well, besides comparing its packets and times with the segments.
 
     Raises:
         ContractError: the segments, the sound or the result are not what was planned.
@@ -74,6 +74,7 @@ def assemble_episode(
     """
     container, part = form.settings.container, beside(output)
     track = joined_track(segments, [segment.frames for segment in timeline.segments], timeline, form)
+    timing = schedule(track)
     about = About(chapters=timeline.chapters, metadata=metadata)
     held = cover if holds_cover(container) else None
     with ExitStack() as stack:
@@ -84,7 +85,8 @@ def assemble_episode(
         ]
         job = Remux(None, about, track, form.settings.codec, container, settings.limits, cancelled, held)
         with writing(f"the episode {output.name}", output.parent):
-            write_proved(job, part, schedule(track), carried)
+            write_proved(job, part, timing, carried)
+            prove_packets(part, track, timing, cancelled)
             prove_parts(part, timeline, subtitles)
             if decode:
                 prove_playable(part, timeline, form, sound=sound is not None, cancelled=cancelled)

@@ -20,6 +20,8 @@ MAX_BYTES = 20_000_000
 """Largest file of subtitles that is read; a feature film has some 100 kB."""
 
 MAX_CAPTIONS = 100_000
+MAX_TEXT = 1000
+"""Characters of a caption that are read: a screen holds a few hundred."""
 
 _OPEN_SECONDS = Fraction(5)
 """How long a caption is shown at most where its stream does not say when it ends."""
@@ -104,7 +106,7 @@ def _ordered(found: Iterator[Caption], path: Path) -> tuple[Caption, ...]:
     captions = []
     for caption in found:
         if caption.end > caption.start and caption.text.strip() and not _DRAWING.search(caption.text):
-            captions.append(caption)
+            captions.append(caption.model_copy(update={"text": caption.text[:MAX_TEXT]}))
         if len(captions) > MAX_CAPTIONS:
             raise LimitError(f"{path} has more than {MAX_CAPTIONS} captions; split it.")
     return tuple(sorted(captions, key=lambda caption: (caption.start, caption.end)))

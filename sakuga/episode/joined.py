@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ from sakuga.episode.form import Form
 from sakuga.episode.subtitles import TICK, SubtitleTrack, timed
 from sakuga.episode.timeline import Timeline
 from sakuga.errors import CancelledError, ContractError, InputError
-from sakuga.media.chunks import OWN_LIMITS
+from sakuga.media.chunks import OWN_LIMITS, Schedule, VideoTrack, video_packets
 from sakuga.media.decode import prepare_decoder
 from sakuga.media.open import open_media
 from sakuga.media.proof import MKV_TICK
@@ -51,8 +52,7 @@ def _prove_pictures(
     prepare_decoder(container, stream.index, OWN_LIMITS)
     count = 0
     for frame in container.decode(stream):
-        if cancelled and count % _POLL_FRAMES == 0 and cancelled():
-            raise CancelledError("Stopped as asked.")
+        _poll(cancelled, count)
         if frame.is_corrupt or (frame.width, frame.height) != form.size:
             raise ContractError(f"Frame {count} of the episode does not decode as planned.")
         base = frame.time_base or stream.time_base
@@ -71,8 +71,7 @@ def _prove_sound(
     first: Fraction | None = None
     end, longest = Fraction(0), Fraction(0)
     for number, frame in enumerate(container.decode(stream)):
-        if cancelled and number % _POLL_FRAMES == 0 and cancelled():
-            raise CancelledError("Stopped as asked.")
+        _poll(cancelled, number)
         if frame.pts is None or frame.time_base is None:
             raise ContractError("The sound of the episode has parts without a time.")
         start, length = frame.pts * frame.time_base, Fraction(frame.samples, frame.sample_rate)
@@ -86,6 +85,32 @@ def _prove_sound(
     late = end - timeline.duration
     if not -tolerance - sample <= late < longest + tolerance + sample:
         raise ContractError(f"The sound of the episode ends {float(late):+.3f} s after its picture.")
+
+
+def prove_packets(path: Path, track: VideoTrack, timing: Schedule, cancelled: Cancelled) -> None:
+    """Every packet of the video is, byte for byte, the one that was put in.
+
+    So what was found out of the segments by decoding them holds for the episode.
+
+    Raises:
+        ContractError: one differs or is missing.
+        CancelledError: `cancelled` returned True.
+    """
+    wanted = video_packets(track, timing)
+    try:
+        with open_media(path, OWN_LIMITS) as container:
+            found = (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+            for number, (ours, theirs) in enumerate(zip_longest(found, wanted)):
+                _poll(cancelled, number)
+                if ours is None or theirs is None or memoryview(ours) != memoryview(theirs):
+                    raise ContractError(f"Packet {number} of the episode is not the one of its segment.")
+    except (av.FFmpegError, InputError) as error:
+        raise ContractError(f"The episode cannot be read back: {error}") from error
+
+
+def _poll(cancelled: Cancelled, number: int) -> None:
+    if cancelled and number % _POLL_FRAMES == 0 and cancelled():
+        raise CancelledError("Stopped as asked.")
 
 
 def prove_parts(path: Path, timeline: Timeline, subtitles: Sequence[SubtitleTrack]) -> None:

@@ -32,6 +32,9 @@ __all__ = [
 TICK = Fraction(1, 1000)
 """Subtitles are timed in milliseconds, as SRT and Matroska have them."""
 
+MAX_AT_ONCE = 8
+"""Captions that are shown together; mov_text holds no more than 64 KiB of them (3GPP TS 26.245, 5.17)."""
+
 _HEADER = b"""[Script Info]
 ScriptType: v4.00+
 PlayResX: 384
@@ -163,15 +166,20 @@ def _placed(captions: Sequence[Caption], scene: Scene, timeline: Timeline, index
 
 
 def flatten(captions: Sequence[Caption]) -> tuple[Caption, ...]:
-    """The same text at every time, without two captions at one time; the earlier one is above."""
+    """The same text at every time, without two captions at one time; the earlier one is above.
+
+    Of more than `MAX_AT_ONCE` the later ones are left out.
+    """
     edges = sorted({time for caption in captions for time in (caption.start, caption.end)})
     waiting = sorted(captions, key=lambda caption: (caption.start, caption.end), reverse=True)
     shown: list[Caption] = []
     flat: list[Caption] = []
     for begin, end in pairwise(edges):
-        while waiting and waiting[-1].start <= begin:
-            shown.append(waiting.pop())
         shown = [caption for caption in shown if caption.end > begin]
+        while waiting and waiting[-1].start <= begin:
+            new = waiting.pop()
+            if len(shown) < MAX_AT_ONCE:
+                shown.append(new)
         text = "\\N".join(dict.fromkeys(caption.text for caption in shown))
         if not text:
             continue

@@ -6,15 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from sakuga.episode.assembly import assemble_episode
+from sakuga.episode.assembly import assemble_episode, joined_track
+from sakuga.episode.cover import make_cover as episode_cover
+from sakuga.episode.joined import prove_packets
 from sakuga.episode.subtitles import SubtitleTrack
 from sakuga.episode.timeline import Timeline
 from sakuga.errors import CancelledError, ContractError, DiskFullError
+from sakuga.media.chunks import schedule
 from sakuga.media.codecs import Codec
 from sakuga.media.containers import Container
 from sakuga.media.probe import probe
 from sakuga.settings import Limits, Settings
-from tests.clips import decoded_times
+from tests.clips import decoded_times, read_number
 from tests.episode.joins import (
     SAMPLE_RATE,
     caption,
@@ -279,3 +282,25 @@ def assemble(
         settings=Settings(),
         cancelled=lambda: cancel,
     )
+
+
+def test_packets_of_other_segments_are_noticed(tmp_path: Path) -> None:
+    form, timeline = make_form(), make_timeline(scenes=(10, 10))
+    segments = write_segments(tmp_path, form, timeline)
+    made = join(tmp_path, segments, timeline, form)
+    for wrong in (segments[::-1], [segments[0], segments[0]]):
+        track = joined_track(wrong, [10, 10], timeline, form)
+        with pytest.raises(ContractError, match=r"Packet \d+"):
+            prove_packets(made.path, track, schedule(track), None)
+
+
+@pytest.mark.parametrize(("time", "frame"), [("0", 0), ("1/2", 12), ("11/24", 11), ("99", 23)])
+def test_the_cover_is_the_frame_at_its_time(tmp_path: Path, time: str, frame: int) -> None:
+    form, timeline = make_form(rate=Fraction(24)), make_timeline(Fraction(24))
+    segments = write_segments(tmp_path, form, timeline)
+    path = episode_cover(segments, timeline, form, Fraction(time), tmp_path / "cover.jpg")
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.shape == (form.height, form.width, 3)
+    assert read_number(picture[..., 1].astype(np.uint8)) == frame
+    join(tmp_path, segments, timeline, form, cover=path)

@@ -1,4 +1,5 @@
 import codecs
+import re
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sakuga.episode.captions import MAX_BYTES, Caption, read_captions
+from sakuga.episode.captions import MAX_BYTES, MAX_TEXT, Caption, read_captions, stream_captions
 from sakuga.episode.spec import EpisodeSpec, Scene, Transition
-from sakuga.episode.subtitles import SubtitleTrack, clip_subtitles, flatten, merge_subtitles
+from sakuga.episode.subtitles import (
+    MAX_AT_ONCE,
+    SubtitleTrack,
+    clip_subtitles,
+    flatten,
+    merge_subtitles,
+    write_subtitles,
+)
 from sakuga.episode.timeline import Timeline, lay_out
 from sakuga.errors import LimitError, OptionError
+from sakuga.media.containers import Container
 from sakuga.media.probe import probe
 from sakuga.settings import Limits
 from tests.assets import ASSETS
@@ -248,3 +257,27 @@ def test_subtitles_of_a_real_clip_are_read() -> None:
     tracks = clip_subtitles(path, probe(path, Limits()).info, None, Limits())
     assert len(tracks) >= 1
     assert all(each.end > each.start >= 0 for track in tracks for each in track.captions)
+
+
+def test_a_heap_of_captions_at_one_time_is_cut_down() -> None:
+    heap = [caption(Fraction(k, 1000), 30, f"line {k}") for k in range(2000)]
+    flat = flatten([*heap, caption(30, 31, "after")])
+    assert max(each.text.count("\\N") for each in flat) == MAX_AT_ONCE - 1
+    assert flat[-1].text == "after"
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+def test_text_and_its_styles_come_back_from_the_file_that_is_written(
+    tmp_path: Path, container: Container
+) -> None:
+    texts = [r"{\i1}slanted{\i0} and\Ntwo lines", "日本語 & a < b ♪", "x" * MAX_TEXT, "last"]
+    track = SubtitleTrack(captions=tuple(caption(2 * k, 2 * k + 1, text) for k, text in enumerate(texts)))
+    path = write_subtitles(track, container, tmp_path / "out")
+    found = stream_captions(path, 0, Limits())
+    assert [(each.start, each.end) for each in found] == [
+        (Fraction(2 * k), Fraction(2 * k + 1)) for k in range(4)
+    ]
+    assert [each.text for each in found][1:] == texts[1:]
+    plain = re.sub(r"\{[^}]*\}", "", found[0].text)
+    assert plain == r"slanted and\Ntwo lines"
+    assert r"\i1" in found[0].text
