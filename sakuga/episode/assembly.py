@@ -79,10 +79,7 @@ def assemble_episode(
     held = cover if holds_cover(container) else None
     with ExitStack() as stack:
         stack.callback(part.unlink, missing_ok=True)
-        carried = [_sound(sound, container)] if sound else []
-        carried += [
-            _subtitles(texts, number, container, scratch, stack) for number, texts in enumerate(subtitles)
-        ]
+        carried = _carried(sound, subtitles, container, scratch, stack)
         job = Remux(None, about, track, form.settings.codec, container, settings.limits, cancelled, held)
         with writing(f"the episode {output.name}", output.parent):
             write_proved(job, part, timing, carried)
@@ -94,6 +91,18 @@ def assemble_episode(
             part.replace(output)
     notes = _notes(container, subtitles, cover)
     return Assembled(path=output, frames=timeline.frames, duration=timeline.duration, bytes=size, notes=notes)
+
+
+def _carried(
+    sound: Path | None,
+    subtitles: Sequence[SubtitleTrack],
+    container: Container,
+    scratch: Path,
+    stack: ExitStack,
+) -> list[Carried]:
+    """Sound and subtitles; files that are made for it go with the stack."""
+    texts = [_subtitles(track, number, container, scratch, stack) for number, track in enumerate(subtitles)]
+    return [*([_sound(sound, container)] if sound else []), *texts]
 
 
 def joined_track(chunks: Sequence[Path], frames: Sequence[int], timeline: Timeline, form: Form) -> VideoTrack:
