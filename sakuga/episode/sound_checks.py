@@ -8,7 +8,18 @@ import numpy as np
 
 from sakuga.episode.channels import CHANNELS
 from sakuga.episode.footage import Footage
-from sakuga.episode.hearing import SLACK, SPAN, Heard, Levels, Moment, excerpt, hear, lateness
+from sakuga.episode.hearing import (
+    GATE_STEPS,
+    SLACK,
+    SPAN,
+    STEP,
+    Heard,
+    Levels,
+    Moment,
+    excerpt,
+    hear,
+    lateness,
+)
 from sakuga.episode.listen import sound_index
 from sakuga.episode.mix import Mixed
 from sakuga.episode.spec import EpisodeOutput
@@ -292,10 +303,14 @@ def _last_loud(level: Levels, placed: Placed, timeline: Timeline) -> Moment:
 def _loudness(heard: Heard, mixed: Mixed, output: EpisodeOutput) -> Check:
     name, bound = "Loudness", f"{output.loudness:g} LUFS, within {LOUDNESS_SLACK:g} LU"
     if heard.integrated is None or mixed.loudness is None:
-        same = heard.integrated is None and mixed.loudness is None
+        short = heard.last < GATE_STEPS * STEP
+        same = short or (heard.integrated is None and mixed.loudness is None)
         value = "silent" if heard.integrated is None else f"{heard.integrated:.1f} LUFS"
         return Check(
-            name=name, value=value, bound=bound if not same else "silent, as mixed", passed=same, detail=""
+            name=name,
+            value="too short to be measured" if short else value,
+            bound=bound if short or not same else "silent, as mixed",
+            passed=same,
         )
     off = heard.integrated - output.loudness
     # a mix that says itself that its peaks do not allow more has to be what it says

@@ -26,6 +26,7 @@ from sakuga.media.info import Chapter, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.probe import probe
 from sakuga.settings import Settings
+from tests.clips import make_clip
 from tests.episode.sounds import decoded, footage, noise, write_clip
 
 SETTINGS = Settings()
@@ -100,14 +101,21 @@ class Finished:
 
 
 def finish(folder: Path, spec: dict[str, Any], clips: Sequence[dict[str, Any]]) -> Finished:
-    """Make an episode of clips; `spec` says everything but the scenes, each clip what its scene says."""
+    """Make an episode of clips; `spec` says everything but the scenes, each clip what its scene says.
+
+    A clip has its frames' numbers and noise, or this `wave` or `draw`, or is a `placeholder`.
+    """
     footages, scenes = [], []
     for number, scene in enumerate(clips, 1):
         path = folder / f"clip {number}.mov"
         fields = dict(scene)
-        wave = fields.pop("wave", murmur(number))
-        write_clip(path, wave, frames=FRAMES)
-        footages.append(footage(path, FPS, **fields))
+        wave, draw = fields.pop("wave", murmur(number)), fields.pop("draw", None)
+        missing = fields.pop("placeholder", False)
+        if draw:
+            make_clip(path, frames=FRAMES, size=(64, 48), rate=FPS, draw=draw, options={"crf": "12"})
+        else:
+            write_clip(path, wave, frames=FRAMES)
+        footages.append(footage(path, FPS, **fields).model_copy(update={"placeholder": missing}))
         scenes.append(footages[-1].scene)
     said = EpisodeSpec.model_validate({**spec, "scenes": scenes})
     form = Form(
