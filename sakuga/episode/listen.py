@@ -89,6 +89,9 @@ def listen(
     """
     with open_media(path, limits) as container:
         stream = _stream(container, index, path)
+        end = _end(container, stream)
+        if end is not None:
+            count = min(count, max(0, sample_at(end - (_start(stream) if origin is None else origin))))
         if origin is not None:
             _near(container, stream, origin)
         yield from _in_line(_runs(container, stream, layout, origin, cancelled), count, layout)
@@ -114,10 +117,20 @@ def _stream(container: InputContainer, index: int | None, path: Path) -> av.Audi
     return usable
 
 
+def _start(stream: av.AudioStream) -> Fraction:
+    return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+
+
+def _end(container: InputContainer, stream: av.AudioStream) -> Fraction | None:
+    """When the sound ends where the file knows it: in MP4 and MOV, whose last packet is longer than that."""
+    if "mp4" not in container.format.name or not stream.duration or not stream.time_base:
+        return None
+    return _start(stream) + stream.duration * stream.time_base
+
+
 def _near(container: InputContainer, stream: av.AudioStream, origin: Fraction) -> None:
     """Skip most of what comes before, where times after a jump are true to the sample: in MP4 and MOV."""
-    start = (stream.start_time or 0) * (stream.time_base or 0)
-    if "mp4" in container.format.name and stream.time_base and origin - start > _SEEK_AFTER:
+    if "mp4" in container.format.name and stream.time_base and origin - _start(stream) > _SEEK_AFTER:
         container.seek(int((origin - _LEAD) / stream.time_base), stream=stream)
 
 

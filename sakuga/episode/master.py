@@ -1,6 +1,6 @@
 """A mix at the loudness that was asked for, encoded, and measured as it will be heard."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +53,14 @@ class Master:
         codec: what it is encoded as, in ffmpeg's name.
     """
 
-    def __init__(self, mix: Wav, found: Loudness, output: EpisodeOutput, cancelled: Cancelled = None) -> None:
+    def __init__(
+        self,
+        mix: Wav,
+        found: Loudness,
+        output: EpisodeOutput,
+        cancelled: Cancelled = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
         """Take the mix.
 
         Args:
@@ -63,7 +70,9 @@ class Master:
                 on the codec: AAC; FLAC in MKV, which cannot say that AAC begins before time 0; PCM beside
                 ProRes.
             cancelled: asked often; True stops.
+            progress: told how much is done of an episode's sound; the second half is made here.
         """
+        self._progress, self._most = progress, 0.5
         self._mix, self._found, self._output, self._cancelled = mix, found, output, cancelled
         self._layout: Layout = output.layout
         self.codec = "aac"
@@ -171,6 +180,13 @@ class Master:
         )
         return measure(blocks, self._layout)
 
+    def _tell(self, done: int) -> None:
+        """How far it is; a second try tells nothing until it is further than the first."""
+        share = 0.5 + 0.4 * done / self._mix.samples
+        if self._progress and share > self._most:
+            self._most = share
+            self._progress(share)
+
     def _encode(self, path: Path, gain: float, ceiling: float | None) -> None:
         name = {"aac": "mp4", "flac": "matroska"}.get(self.codec, "mov")
         # The start and end are stored to the sample only if the whole file counts in samples.
@@ -190,6 +206,7 @@ class Master:
             for block in self._levelled(gain, ceiling):
                 container.mux(stream.encode(_frame(block, self._layout, self.codec, done)))
                 done += len(block)
+                self._tell(done)
             container.mux(stream.encode(None))
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sakuga.episode.channels import CHANNELS
 from sakuga.episode.loudness import Loudness, Meter
 from sakuga.episode.master import Master
-from sakuga.episode.music import Soundtrack
+from sakuga.episode.music import Score
 from sakuga.episode.parts import Part, added_up
 from sakuga.episode.sound import RAMP, SceneSound
 from sakuga.episode.spec import EpisodeSpec, Layout
@@ -73,15 +73,15 @@ def mix(
     """
     layout = spec.output.layout
     samples = sample_at(timeline.duration)
-    soundtrack = Soundtrack(spec, timeline, layout, scratch, settings, cancelled)
+    score = Score(spec, timeline, layout, scratch, settings, cancelled)
     raw = scratch / f"mix-{uuid4().hex[:12]}.wav"
     with ExitStack() as stack:
         stack.callback(raw.unlink, missing_ok=True)
         parts = _scenes(timeline, sounds, layout)
-        parts += stack.enter_context(soundtrack.parts(spoken(timeline, sounds)))
+        parts += stack.enter_context(score.parts(spoken(timeline, sounds)))
         blocks = _watched(added_up(parts, samples, len(CHANNELS[layout])), samples, cancelled, progress)
         found = _write(blocks, raw, layout)
-        master = Master(open_wav(raw), found, spec.output, cancelled)
+        master = Master(open_wav(raw), found, spec.output, cancelled, progress)
         mastered = master.write(output)
     if progress:
         progress(1.0)
@@ -93,7 +93,7 @@ def mix(
         true_peak=mastered.loudness.true_peak,
         gain=mastered.gain,
         linear=mastered.linear,
-        notes=(*soundtrack.notes, *mastered.notes),
+        notes=(*score.notes, *mastered.notes),
     )
 
 

@@ -16,7 +16,7 @@ from sakuga.episode.sound import RAMP
 from sakuga.episode.spec import Cue, Effect, EpisodeSpec, Layout
 from sakuga.episode.speech import Spans
 from sakuga.episode.timeline import Timeline
-from sakuga.episode.wav import RATE, Cancelled, Wav, WavWriter, open_wav, sample_at
+from sakuga.episode.wav import RATE, Cancelled, Wav, WavWriter, sample_at
 from sakuga.errors import OptionError
 from sakuga.settings import Settings
 
@@ -31,7 +31,7 @@ SHORTEST_LOOP = RATE // 10
 
 
 @dataclass
-class Soundtrack:
+class Score:
     """Makes the parts of an episode that are not its scenes.
 
     Attributes:
@@ -45,6 +45,7 @@ class Soundtrack:
     settings: Settings
     cancelled: Cancelled = None
     notes: list[str] = field(default_factory=list)
+    _made: dict[tuple[Path, int], tuple[Wav, Loudness]] = field(default_factory=dict)
 
     @contextmanager
     def parts(self, speech: Spans) -> Iterator[list[Part]]:
@@ -62,24 +63,24 @@ class Soundtrack:
         soundtrack = self.spec.soundtrack
         if problems := soundtrack_problems(soundtrack, self.settings.limits):
             raise OptionError(" ".join(problems.values()))
-        made: list[Path] = []
         try:
             parts = [
                 part
                 for path, cue in zip(music_files(soundtrack), soundtrack.music, strict=True)
-                if (part := self._cue(path, cue, speech, made))
+                if (part := self._cue(path, cue, speech))
             ]
-            parts += [part for effect in soundtrack.effects if (part := self._effect(effect, made))]
+            parts += [part for effect in soundtrack.effects if (part := self._effect(effect))]
             yield parts
         finally:
-            for path in made:
-                path.unlink(missing_ok=True)
+            for wav, _ in self._made.values():
+                wav.path.unlink(missing_ok=True)
+            self._made.clear()
 
     @property
     def _samples(self) -> int:
         return sample_at(self.timeline.duration)
 
-    def _cue(self, path: Path, cue: Cue, speech: Spans, made: list[Path]) -> Part | None:
+    def _cue(self, path: Path, cue: Cue, speech: Spans) -> Part | None:
         base = self._scene_time(cue.scene)
         first = sample_at(base + cue.start)
         last = self._samples if cue.end is None else min(self._samples, sample_at(base + cue.end))
@@ -87,7 +88,7 @@ class Soundtrack:
             self.notes.append(f"The music {path.name!r} would begin after the episode's end and is left out.")
             return None
         offset = sample_at(cue.offset)
-        wav, found = self._made(path, offset + last - first, made)
+        wav, found = self._sound(path, offset + last - first)
         if wav.samples <= offset:
             raise OptionError(
                 f"The music {path} ends at {wav.samples / RATE:.2f} s, before its offset of "
@@ -116,7 +117,7 @@ class Soundtrack:
             raise OptionError(f"There is too little music in {path} after its offset to be repeated.")
         return seamless(wav, offset, wav.samples, RAMP)
 
-    def _effect(self, effect: Effect, made: list[Path]) -> Part | None:
+    def _effect(self, effect: Effect) -> Part | None:
         path = Path(effect.file).expanduser()
         first = sample_at(self._scene_time(effect.scene) + self._mark(effect) + effect.at)
         if first >= self._samples:
@@ -124,10 +125,10 @@ class Soundtrack:
                 f"The effect {path.name!r} would begin after the episode's end, so it is left out."
             )
             return None
-        wav, found = self._made(path, self._samples - first, made)
+        wav, found = self._sound(path, self._samples)
         gain = min(_to_level(found), EFFECT_PEAK - found.true_peak) + effect.gain
-        last = first + wav.samples
-        short = wav.samples // 2
+        last = min(first + wav.samples, self._samples)
+        short = (last - first) // 2
         return Part(first, last, wav.read, min(ONSET, short), min(RAMP, short), amplitude(gain))
 
     def _scene_time(self, name: str | None) -> Fraction:
@@ -138,18 +139,24 @@ class Soundtrack:
             return Fraction(0)
         return self.spec.scenes[self.spec.names.index(effect.scene)].marks[effect.mark]
 
-    def _made(self, path: Path, count: int, made: list[Path]) -> tuple[Wav, Loudness]:
-        """The first samples of a file, and how loud they are."""
-        output = self.scratch / f"sound-{uuid4().hex[:12]}.wav"
-        made.append(output)
-        meter = Meter(self.layout)
-        with WavWriter(output, len(CHANNELS[self.layout])) as file:
-            for block in listen(
+    def _sound(self, path: Path, count: int) -> tuple[Wav, Loudness]:
+        """The first samples of a file, and how loud they are; made once."""
+        key = path, count
+        if key not in self._made:
+            output = self.scratch / f"sound-{uuid4().hex[:12]}.wav"
+            meter = Meter(self.layout)
+            blocks = listen(
                 path, self.layout, count=count, limits=self.settings.limits, cancelled=self.cancelled
-            ):
-                file.append(block)
-                meter.push(block)
-        return open_wav(output), meter.result()
+            )
+            with WavWriter(output, len(CHANNELS[self.layout])) as file:
+                for block in blocks:
+                    file.append(block)
+                    meter.push(block)
+            wav = Wav(output, len(CHANNELS[self.layout]), file.samples)
+            self._made[key] = wav, meter.result()
+            if not wav.samples:
+                raise OptionError(f"Nothing in {path} can be heard; give another file.")
+        return self._made[key]
 
 
 def _to_level(found: Loudness) -> float:

@@ -354,3 +354,39 @@ def test_a_file_of_samples_reads_as_it_was_written(tmp_path: Path) -> None:
     assert np.array_equal(open_wav(sound.path).read(100, 200), wave[100:200])
     assert not open_wav(sound.path).read(-10, 0).any()
     assert np.abs(decoded(sound.path) - wave).max() == 0
+
+
+def test_what_is_cut_by_the_end_of_the_episode_goes_in_time(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "long.wav", repeated(tone(5, 200, 0.5), 2))
+    sounds = {"effects": [{"file": str(path), "at": 1}], "music": [{"file": str(path), "fade_out": 0}]}
+    found = heard(
+        mixed(episode(1, 2, soundtrack=sounds, output=EXACT), [np.zeros((2 * RATE, 2), np.float32)], tmp_path)
+    )
+    ends = np.concatenate([found[-RATE // 10 :], np.zeros((1, 2), np.float32)])
+    assert largest_step(ends) <= largest_step(found[RATE * 3 // 2 : RATE * 18 // 10]) + 0.2 * np.pi / 2 / RAMP
+
+
+def test_a_knock_is_not_turned_up_to_the_loudness_of_speech(tmp_path: Path) -> None:
+    knock = np.zeros((RATE, 1), np.float32)
+    knock[1000:1020] = 0.5
+    path = write_sound(tmp_path / "knock.wav", knock)
+    sounds = {"effects": [{"file": str(path)}]}
+    silent = np.zeros((2 * RATE, 2), np.float32)
+    found = heard(mixed(episode(1, 2, soundtrack=sounds, output=EXACT), [silent], tmp_path))
+    assert np.abs(found).max() <= 10 ** (-3 / 20)
+
+
+def test_music_with_nothing_in_it_is_refused(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "empty.wav", np.zeros((0, 2), np.float32))
+    with pytest.raises(OptionError, match=r"empty\.wav"):
+        mixed(episode(1, 1, soundtrack={"music": [{"file": str(path)}]}), [quiet(1)], tmp_path)
+
+
+def test_progress_goes_up_to_the_end(tmp_path: Path) -> None:
+    spec, timeline = episode(1, 4)
+    told: list[float] = []
+    sounds = [scene_file(tmp_path / "scene.wav", noise(4, 0.05, channels=2))]
+    mix(spec, timeline, sounds, tmp_path / "out.mp4", tmp_path, SETTINGS, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(told) > 2
