@@ -73,7 +73,8 @@ def clip_subtitles(
 ) -> tuple[SubtitleTrack, ...]:
     """What a clip has to read: of its file of subtitles, else of its own streams of text.
 
-    Of several streams in a language the first one counts. Subtitles that are pictures are left out.
+    Of several streams in a language the one with most captions counts: others tell signs or songs alone.
+    Subtitles that are pictures are left out.
 
     Args:
         path: the clip.
@@ -95,10 +96,10 @@ def clip_subtitles(
     tracks: dict[str | None, SubtitleTrack] = {}
     for stream in info.subtitles:
         language = _language(stream.language)
-        if stream.kind != "text" or language in tracks:
+        if stream.kind != "text":
             continue
         captions = stream_captions(path, stream.index, limits)
-        if captions:
+        if captions and (language not in tracks or len(captions) > len(tracks[language].captions)):
             track = SubtitleTrack(captions=captions, language=language, title=stream.title)
             tracks[language] = _shifted(track, info.video.start)
     return tuple(tracks.values())

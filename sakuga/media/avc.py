@@ -49,6 +49,11 @@ def parameter_sets(header: bytes) -> tuple[bytes, ...]:
     return tuple(sets)
 
 
+def profile_and_level(header: bytes) -> tuple[int, ...]:
+    """Profile and level of a decoder configuration record, as numbers that grow with what they ask for."""
+    return tuple(header[1:4:2]) if len(header) > _HEAD else ()
+
+
 def with_parameter_sets(data: bytes, sets: tuple[bytes, ...]) -> bytes:
     """A packet with parameter sets in front of its pictures, behind the delimiter that must come first."""
     inserted = b"".join(len(unit).to_bytes(_LENGTH, "big") + unit for unit in sets)

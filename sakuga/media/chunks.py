@@ -13,7 +13,7 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from sakuga.errors import ContractError, InputError
-from sakuga.media.avc import parameter_sets, with_parameter_sets
+from sakuga.media.avc import parameter_sets, profile_and_level, with_parameter_sets
 from sakuga.media.info import Colour, Frozen, Rational
 from sakuga.media.open import open_media
 from sakuga.settings import Limits
@@ -60,13 +60,15 @@ class VideoTrack(Frozen):
 class Schedule:
     """Times of packets in decoding order, in ticks of `VideoTrack.tick`.
 
-    `inband` says that the keyframes need their chunk's parameter sets in front of them.
+    `inband` says that the keyframes need their chunk's parameter sets in front of them. The header is that of
+    chunk `header`: the one that asks most of a decoder.
     """
 
     pts: NDArray[np.int64]
     dts: NDArray[np.int64]
     duration: NDArray[np.int64]
     inband: bool = False
+    header: int = 0
 
 
 def schedule(track: VideoTrack) -> Schedule:
@@ -83,7 +85,7 @@ def schedule(track: VideoTrack) -> Schedule:
     times = np.array([*track.times, track.end], np.int64) * track.time_base.numerator
     if (np.diff(times) <= 0).any():
         raise ContractError("The planned times do not increase.")
-    ranks, inband = _ranks(track)
+    ranks, inband, demands = _ranks(track)
     count = len(ranks)
     delay = int((np.arange(count) - ranks).max())
     duration = np.diff(times)[ranks]
@@ -92,14 +94,16 @@ def schedule(track: VideoTrack) -> Schedule:
     # MP4 adds durations up in decoding order: decoding begins so early that the sum is the track's length.
     early = int(times[-1] - times[count - 1 - delay] - duration[-1])
     dts[:delay] = times[0] - early + np.arange(delay) * early // max(1, delay)
-    return Schedule(times[ranks], dts, duration, inband)
+    header = demands.index(max(demands)) if inband else 0
+    return Schedule(times[ranks], dts, duration, inband, header)
 
 
-def _ranks(track: VideoTrack) -> tuple[NDArray[np.int64], bool]:
-    """Place of each packet's frame among all frames, and whether parameter sets must go into the stream."""
+def _ranks(track: VideoTrack) -> tuple[NDArray[np.int64], bool, list[tuple[int, ...]]]:
+    """Places of the packets' frames, whether the chunks' headers differ, and what each asks of a decoder."""
     parts: list[NDArray[np.int64]] = []
     header: bytes | None = None
     inband = False
+    demands: list[tuple[int, ...]] = []
     base = 0
     for number, (path, expected) in enumerate(zip(track.chunks, track.chunk_frames, strict=True)):
         try:
@@ -109,6 +113,7 @@ def _ranks(track: VideoTrack) -> tuple[NDArray[np.int64], bool]:
                 pts = [packet.pts for packet in container.demux(stream) if packet.size]
         except (av.FFmpegError, InputError) as error:
             raise ContractError(f"Chunk {number} cannot be read: {error}") from error
+        demands.append(profile_and_level(extradata))
         if header is None:
             header = extradata
         if extradata != header or tag == INBAND_TAG:
@@ -126,7 +131,7 @@ def _ranks(track: VideoTrack) -> tuple[NDArray[np.int64], bool]:
         base += expected
     if base == 0:
         raise ContractError("There are no frames to assemble.")
-    return np.concatenate(parts), inband
+    return np.concatenate(parts), inband, demands
 
 
 def video_packets(track: VideoTrack, timing: Schedule) -> "Iterator[Packet[Stream]]":

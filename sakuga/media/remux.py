@@ -117,7 +117,7 @@ class Remux:
             inputs = {path: self._open(path, stack) for path in paths}
             if name != "matroska":
                 options["movie_timescale"] = str(self._movie_timescale(inputs, carried))
-            template = stack.enter_context(open_media(self.track.chunks[0], OWN_LIMITS))
+            template = stack.enter_context(open_media(self.track.chunks[timing.header], OWN_LIMITS))
             output = stack.enter_context(
                 av.open(str(part.absolute()), "w", format=name, container_options=options)
             )

@@ -15,6 +15,7 @@ from sakuga.episode.form import Form, choose_form
 from sakuga.episode.spec import EpisodeSpec, Scene
 from sakuga.episode.timeline import Segment, Span, Timeline
 from sakuga.errors import CancelledError
+from sakuga.media.avc import profile_and_level
 from sakuga.media.ffmpeg import ffmpeg_path, file_url, run
 from sakuga.media.picture import Plane
 from sakuga.media.probe import probe
@@ -297,3 +298,14 @@ def stored_lumas(path: Path) -> list[Plane]:
     with av.open(str(path)) as container:
         frames = islice(container.decode(video=0), 100)
         return [planes_of(frame, EIGHT)[0] for frame in frames]
+
+
+def test_the_header_of_a_mixed_video_is_that_of_its_most_demanding_part(tmp_path: Path) -> None:
+    form = make_form(rate=RATE, preset="ultrafast")
+    names = [write_segment(tmp_path / "a", form, range(100, 110)), tmp_path / "b"]
+    assert copied(footage_of(clip(tmp_path), RATE), 0, FRAMES, names[1])
+    made = join(tmp_path, names, timeline_of([10, FRAMES]), form)
+    with av.open(str(names[0])) as first, av.open(str(made.path)) as whole:
+        headers = [file.streams.video[0].codec_context.extradata or b"" for file in (first, whole)]
+    assert [profile_and_level(header)[0] for header in headers] == [66, 100]
+    assert shown_numbers(made.path) == [*range(100, 110), *range(FRAMES)]

@@ -281,3 +281,15 @@ def test_text_and_its_styles_come_back_from_the_file_that_is_written(
     plain = re.sub(r"\{[^}]*\}", "", found[0].text)
     assert plain == r"slanted and\Ntwo lines"
     assert r"\i1" in found[0].text
+
+
+def test_of_two_streams_in_a_language_the_fuller_one_is_read(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=96)
+    signs = write(tmp_path, SRT.partition("2\n0:")[0], "signs.srt")
+    path = ffmpeg(
+        [clip, signs, write(tmp_path, SRT, "all.srt")],
+        ["-map", "0:v", "-map", "1", "-map", "2", "-c:v", "copy", "-metadata:s:s", "language=eng"],
+        tmp_path / "with.mkv",
+    )
+    (track,) = clip_subtitles(path, probe(path, Limits()).info, None, Limits())
+    assert len(track.captions) == 2
