@@ -56,6 +56,7 @@ tracks = st.one_of(
     ),
 )
 starts = st.fractions(0, 2, max_denominator=1001)
+rates = st.sampled_from(RATES)
 speeds = st.sampled_from([Fraction(1), Fraction(1, 2), Fraction(2), Fraction(3, 7), Fraction(10)])
 
 
@@ -70,11 +71,11 @@ def nearest(track: FilmTrack, scene: Scene, rate: Fraction, frame: int) -> int:
     return min(past[-1:] + soon[:1], key=lambda k: (abs(at[k] - time), k))
 
 
-@given(tracks, starts, st.none() | st.fractions(2, 3, max_denominator=100), speeds, st.sampled_from(RATES))
+@given(tracks, starts, st.none() | st.fractions(Fraction(1, 100), 2, max_denominator=100), speeds, rates)
 def test_every_output_frame_shows_the_nearest_source_frame(
-    track: FilmTrack, start: Fraction, end: Fraction | None, speed: Fraction, rate: Fraction
+    track: FilmTrack, start: Fraction, length: Fraction | None, speed: Fraction, rate: Fraction
 ) -> None:
-    scene = Scene(clip="a", start=start, end=None if end == start else end, speed=speed)
+    scene = Scene(clip="a", start=start, end=None if length is None else start + length, speed=speed)
     found = source_frames(track, scene, rate, 0, 40)
     assert list(found) == [nearest(track, scene, rate, frame) for frame in range(40)]
     assert all(one <= other for one, other in pairwise(found))
@@ -137,8 +138,11 @@ def test_a_clip_at_the_rate_of_the_episode_shows_each_frame_once(clips: dict[str
 
 
 def test_what_comes_after_the_end_is_never_shown(clips: dict[str, Path]) -> None:
-    footage = footage_of(clips["24"], Fraction(10), start=Fraction(1, 4), end=Fraction(1))
-    assert max(numbers(shown(footage, form_of(SIZE, Fraction(10))))) <= 23
+    rate, start = Fraction(10), Fraction(98, 100)
+    # the nearest picture is the one at 1 s
+    assert numbers(shown(footage_of(clips["24"], rate, start=start), form_of(SIZE, rate), 0, 1)) == [24]
+    short = footage_of(clips["24"], rate, start=start, end=Fraction(99, 100))
+    assert numbers(shown(short, form_of(SIZE, rate))) == [23]
 
 
 def test_half_speed_shows_every_frame_twice_as_the_same_picture(clips: dict[str, Path]) -> None:
@@ -184,7 +188,7 @@ def moving(number: int, width: int, height: int) -> Rgb:
     """Two moments in one picture: even lines show one, odd lines the next."""
     image = np.full((height, width, 3), 60, np.uint8)
     for field in (0, 1):
-        left = (2 * number + field) * 4 % (width - 16)
+        left = (2 * number + field) * 3 % (width - 16)
         image[field::2, left : left + 16] = 210
     return image
 
@@ -213,15 +217,20 @@ def test_an_interlaced_clip_is_made_progressive_at_its_own_rate(tmp_path: Path) 
     frames = shown(footage, form_of(SIZE, Fraction(25)))
     assert len(frames) == 24
     assert max(combing(picture) for picture in frames[1:-1]) < COMBING
+    # the older field stays, and the other lines are made
+    for number, picture in enumerate(frames):
+        lines = moving(number, *SIZE)[::2, :, 1] > 128
+        assert ((picture.planes[0][::2] > 128) == lines).mean() > 0.99
     split = shown(footage, form_of(SIZE, Fraction(25)), 10, 14)
     assert all(one.same_as(other) for one, other in zip(split, frames[10:14], strict=True))
 
 
-def test_pictures_are_not_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(48, 40), (64, 48)], ids=["as they are", "scaled"])
+def test_pictures_are_not_kept(tmp_path: Path, size: tuple[int, int]) -> None:
     footage = footage_of(make_clip(tmp_path / "long.mp4", frames=400, size=(48, 40)))
     alive: weakref.WeakSet[Picture] = weakref.WeakSet()
     most = 0
-    for picture in pictures(footage, form_of((64, 48)), 0, footage.frames, SETTINGS):
+    for picture in pictures(footage, form_of(size), 0, footage.frames, SETTINGS):
         alive.add(picture)
         most = max(most, len(alive))
     assert most <= HELD

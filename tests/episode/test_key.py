@@ -142,6 +142,12 @@ def test_a_title_counts_in_its_own_frames_only() -> None:
     assert plain(titled, 36, 48) == plain(footage(), 36, 48)
 
 
+def test_a_title_is_told_by_where_in_the_segment_it_is() -> None:
+    late = Title(text="Words", at=Fraction(1), seconds=Fraction(1, 2), fade=Fraction(0))
+    trimmed = footage(start=Fraction(1, 2), titles=(changed(late, at=Fraction(1, 2)),))
+    assert plain(trimmed, 12, 24) == plain(footage(titles=(late,)), 24, 36)
+
+
 def test_the_same_font_elsewhere_is_the_same_font(tmp_path: Path) -> None:
     fonts = [tmp_path / name for name in ("a.ttf", "b.ttf", "c.ttf")]
     for path, data in zip(fonts, (b"font", b"font", b"other"), strict=True):

@@ -122,7 +122,7 @@ def test_a_slide_pushes_the_old_picture_out(direction: Direction, shift: tuple[i
 def test_colours_slide_with_what_they_belong_to() -> None:
     form = form_of((64, 48))
     a, b = flat(50, form), flat(200, form)
-    for t in np.linspace(0, 1, 33):
+    for t in np.linspace(0, 1, 101):
         made = between("slide", a, b, float(t), "left", form)
         assert (made.planes[0][::2, ::2] == made.planes[1]).all()
 
