@@ -2,13 +2,16 @@
 
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sakuga.quality.report import JobReport
 from sakuga.quality.words import duration_text
 from tasks.post import Post, artifact_key, flush_all
 from tasks.progress import Progress
+
+if TYPE_CHECKING:
+    from sakuga.episode.report import EpisodeReport
 
 PERIOD = 5.0
 """Seconds between two updates: each is a request to the server."""
@@ -55,21 +58,31 @@ class ProgressArtifact:
         return f"{done} of {total} frames, {fps:.1f} fps, about {left} left"
 
 
+RESULTS = {"result": "Result", "poster": "Poster", "contact_sheet": "Contact sheet"}
+
+
 def publish_artifacts(report: JobReport, places: dict[str, Any]) -> None:
     """The report as markdown, and links to the result and its pictures; a server that is away is no error."""
-    name = report.source.name
+    links = {**RESULTS, "before_after": "Before and after"}
+    _publish(report.source.name, report.to_markdown(), links, places)
+
+
+def publish_episode_artifacts(report: "EpisodeReport", places: dict[str, Any]) -> None:
+    """The same of an episode."""
+    links = {**RESULTS, "waveform": "Loudness"}
+    _publish(report.title, report.to_markdown(), links, places)
+
+
+def _publish(name: str, text: str, kinds: dict[str, str], places: dict[str, Any]) -> None:
     posts = [Post("markdown", artifact_key("report", name))]
-    posts[0].show(report.to_markdown(), "Quality report.")
-    for kind, text in (
-        ("result", "Result"),
-        ("poster", "Poster"),
-        ("contact_sheet", "Contact sheet"),
-        ("before_after", "Before and after"),
-    ):
+    posts[0].show(text, "Quality report.")
+    for kind, title in kinds.items():
+        if kind not in places:
+            continue
         place = str(places[kind])
         address = str(places["links"][kind])
         link = address if "://" in address else f"file://{quote(address)}"
         posts.append(Post("markdown", artifact_key(kind.replace("_", "-"), name)))
         # browsers do not follow links from a server's page to files: the place can be read too
-        posts[-1].show(f"[{text}]({link})", place)
+        posts[-1].show(f"[{title}]({link})", place)
     flush_all(posts, PATIENCE)

@@ -85,7 +85,7 @@ def gather_into(
     try:
         _gather(kind, gathered, futures, indices, watch)
     except BaseException:
-        _settle(futures, settle)
+        settle_all(futures, settle)
         for index, future in zip(indices, futures, strict=True):
             if isinstance(future, PrefectConcurrentFuture) and _has_ended(future.wrapped_future):
                 _note(kind, gathered, index, future, timeout=0)
@@ -130,7 +130,7 @@ def _has_ended(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled()
 
 
-def _settle(futures: PrefectFutureList[Any], timeout: float) -> None:
+def settle_all(futures: PrefectFutureList[Any], timeout: float = SETTLE) -> None:
     """Drop parts that have not begun, and wait for the others: they still write into the run's folder."""
     current_channel().cancel()
     waiting = [future.wrapped_future for future in futures if isinstance(future, PrefectConcurrentFuture)]

@@ -25,6 +25,15 @@ def job_name(parameters: Mapping[str, Any]) -> str:
     return f"enhance {source_name(source)} ({_wanted(parameters.get('spec'))}) from {_origin(source, store)}"
 
 
+def episode_name(parameters: Mapping[str, Any]) -> str:
+    """`episode pilot.yaml from season-1`, or by its title: of a run of `episode` with these parameters."""
+    wanted = parameters.get("episode", "")
+    if isinstance(wanted, str):
+        return f"episode {source_name(wanted)} from {_origin(wanted, None)}"
+    title = wanted.get("title") if isinstance(wanted, Mapping) else getattr(wanted, "title", None)
+    return f"episode {_short(str(title or 'Episode'))}"
+
+
 def unit_name(name: str, chunks: Sequence[int]) -> str:
     """`clip.mp4 chunks 12-40`: of a run that makes these chunks of the video called `name`."""
     numbers = sorted(set(chunks))

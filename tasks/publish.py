@@ -22,6 +22,7 @@ ENDINGS = {
     "poster": ".poster.jpg",
     "contact_sheet": ".contact-sheet.png",
     "before_after": ".before-after.png",
+    "waveform": ".waveform.png",
     "report": REPORT,
     "report_markdown": ".report.md",
 }
