@@ -10,7 +10,7 @@ from sakuga.episode.footage import Footage
 from sakuga.episode.form import Form
 from sakuga.episode.hearing import Heard
 from sakuga.episode.mix import Mixed
-from sakuga.episode.planned import Planned
+from sakuga.episode.planned import Plans
 from sakuga.episode.seams import SegmentLook, look
 from sakuga.episode.sound_checks import check_sound, hear_result
 from sakuga.episode.spec import EpisodeSpec
@@ -262,18 +262,52 @@ def _looks(
 ) -> tuple[SegmentLook, ...]:
     """Look at every segment that is not known, in one pass over the result."""
     video, count = made.info.video, len(made.packets)
-    if (video.width, video.height) != form.size or video.layout != form.layout:
-        raise ContractError("Its pictures have another size or format than planned; none was compared.")
+    _same_form(made, form)
     found = []
-    with FrameReader(result, video, made.packets, limits=RESULT_LIMITS) as reader:
+    reader = FrameReader(result, video, made.packets, limits=RESULT_LIMITS)
+    with reader, Plans(footages, spec, form, settings) as plans:
         for number, segment in enumerate(timeline.segments):
             if number in known:
                 found.append(known[number])
                 continue
-            planned = Planned(segment, footages, spec, form, settings)
-            shown = _watched(reader, segment, count, watch)
-            found.append(look(segment, shown, planned, form))
+            found.append(look(segment, _watched(reader, segment, count, watch), plans.of(segment), form))
     return tuple(found)
+
+
+def look_at_segment(
+    path: Path,
+    segment: Segment,
+    spec: EpisodeSpec,
+    form: Form,
+    footages: Sequence[Footage],
+    settings: Settings,
+) -> SegmentLook:
+    """Look at the file of one segment, as `audit_episode` does at the whole; for its `looks`.
+
+    Args:
+        path: the encoded segment.
+        segment: what it is.
+        spec: the episode.
+        form: its form.
+        footages: the clips of all scenes of the episode, in order.
+        settings: of this machine.
+
+    Raises:
+        ContractError: the file does not decode, or has pictures of another size or format.
+        SakugaError: a clip cannot be read any more.
+    """
+    made = probe(path, RESULT_LIMITS)
+    _same_form(made, form)
+    here = segment.model_copy(update={"first": 0, "last": segment.frames})
+    reader = FrameReader(path, made.info.video, made.packets, limits=RESULT_LIMITS)
+    with reader, Plans(footages, spec, form, settings) as plans:
+        return look(segment, _watched(reader, here, len(made.packets), None), plans.of(segment), form)
+
+
+def _same_form(made: Probed, form: Form) -> None:
+    video = made.info.video
+    if (video.width, video.height) != form.size or video.layout != form.layout:
+        raise ContractError("Its pictures have another size or format than planned; none was compared.")
 
 
 def _watched(

@@ -82,6 +82,8 @@ def hear(
     origin: Fraction,
     length: int,
     limits: Limits,
+    *,
+    loudness: bool = True,
     watch: Callable[[], None] | None = None,
 ) -> Heard:
     """Hear a whole file; nothing of it is kept but levels and loudness.
@@ -92,6 +94,7 @@ def hear(
         origin: time on its clock, in seconds, that is sample 0: its first frame.
         length: samples that the episode has.
         limits: for the file.
+        loudness: also measure loudness and true peak.
         watch: called for every block; may raise to stop.
 
     Raises:
@@ -99,7 +102,7 @@ def hear(
     """
     try:
         with open_media(path, limits) as container:
-            ear = _ear(container, index, length)
+            ear = _ear(container, index, length, loudness=loudness)
             with closing(sound_blocks(container, index, origin)) as blocks:
                 for place, samples in blocks:
                     ear.take(place, samples)
@@ -130,23 +133,27 @@ def sound_blocks(
         container.seek(int(start / stream.time_base), stream=stream)
     resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=RATE)
     for frame in container.decode(stream):
-        yield from (_placed(block, origin) for block in resampler.resample(frame))
-    yield from (_placed(block, origin) for block in resampler.resample(None))
+        if frame.sample_rate == RATE and frame.format.name == "fltp":
+            yield _placed(frame, origin)
+        else:
+            yield from (_placed(block, origin) for block in resampler.resample(frame))
+    yield from (_placed(block, origin) for block in resampler.resample(None) if block is not None)
 
 
 def _placed(frame: AudioFrame, origin: Fraction) -> tuple[int, Samples]:
     if frame.pts is None or frame.time_base is None:
         raise ContractError("The sound has no times; the file has to be made again.")
-    samples = np.asarray(frame.to_ndarray(), np.float32).reshape(frame.samples, -1)
+    samples = np.asarray(frame.to_ndarray(), np.float32)
+    samples = samples.T if frame.format.is_planar else samples.reshape(frame.samples, -1)
     return sample_at(frame.pts * frame.time_base - origin), samples
 
 
 class _Ear:
     """Puts blocks where they belong, and measures what is heard."""
 
-    def __init__(self, layout: str, channels: int, length: int) -> None:
+    def __init__(self, layout: str, channels: int, length: int, *, loudness: bool) -> None:
         self._channels, self._length = channels, length
-        self._loudness = _Course(layout)
+        self._course = _Course(layout) if loudness else None
         self._first: int | None = None
         self._next = self._heard = 0
         self._gaps: list[Moment] = []
@@ -174,7 +181,8 @@ class _Ear:
         """What was heard."""
         if len(self._rest):
             self._note(np.pad(self._rest, ((0, SPAN - len(self._rest)), (0, 0))))
-        integrated, true_peak, short_term = self._loudness.finish()
+        nothing = None, SILENT, np.empty(0, np.float32)
+        integrated, true_peak, short_term = self._course.finish() if self._course else nothing
         peak = np.concatenate(self._peaks)
         return Heard(
             first=self._first or 0,
@@ -189,7 +197,8 @@ class _Ear:
 
     def _hear(self, samples: Samples) -> None:
         self._heard += len(samples)
-        self._loudness.take(samples)
+        if self._course:
+            self._course.take(samples)
         line = np.concatenate([self._rest, samples])
         whole = len(line) // SPAN * SPAN
         self._note(line[:whole])
@@ -240,10 +249,10 @@ class _Course:
             self._momentary.append(float(self._told.get("lavfi.r128.M", SILENT)))
 
 
-def _ear(container: InputContainer, index: int, length: int) -> _Ear:
+def _ear(container: InputContainer, index: int, length: int, *, loudness: bool) -> _Ear:
     stream = container.streams[index]
     assert isinstance(stream, av.AudioStream)
-    return _Ear(stream.layout.name, stream.channels, length)
+    return _Ear(stream.layout.name, stream.channels, length, loudness=loudness)
 
 
 def excerpt(path: Path, index: int, origin: Fraction, moment: Moment, limits: Limits) -> Levels:

@@ -1,17 +1,102 @@
-"""The pictures that a segment should show, any of them by their numbers."""
+"""The pictures that segments should show, any of them by their numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from types import TracebackType
+from typing import Self
 
 from sakuga.episode.footage import Footage, pictures
 from sakuga.episode.form import Form
 from sakuga.episode.layers import CreditPictures, TitleLayers, shown_titles
 from sakuga.episode.overlay import overlay
 from sakuga.episode.spec import EpisodeSpec
-from sakuga.episode.timeline import Segment
+from sakuga.episode.timeline import Segment, Span
 from sakuga.episode.transitions import between, moment
 from sakuga.errors import ContractError
 from sakuga.media.picture import Picture
 from sakuga.settings import Settings
+
+KEPT = 4
+"""Pictures of a scene that are kept: a frame, its neighbours, and one more."""
+
+READ_ON = 12
+"""Frames that are read on for the next one; beyond that a seek is quicker, since each would be conformed."""
+
+OPEN = 2
+"""Scenes that are kept open: two meet in a transition."""
+
+
+class Plans:
+    """Planned pictures of all segments of an episode, asked for in their order; a context manager."""
+
+    def __init__(
+        self, footages: Sequence[Footage], spec: EpisodeSpec, form: Form, settings: Settings
+    ) -> None:
+        """Nothing is decoded yet.
+
+        Args:
+            footages: the clips of all scenes, in order.
+            spec: the episode.
+            form: its form.
+            settings: of this machine.
+        """
+        self.footages, self.spec, self.form, self.settings = footages, spec, form, settings
+        self._open: dict[int, _Scene] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for scene in self._open.values():
+            scene.close()
+
+    def of(self, segment: Segment) -> "Planned":
+        """The planned pictures of a segment."""
+        return Planned(segment, self)
+
+    def frame(self, scene: int, number: int) -> Picture:
+        """A frame of a scene, without titles."""
+        if scene not in self._open:
+            while len(self._open) >= OPEN:
+                self._open.pop(min(self._open)).close()
+            self._open[scene] = _Scene(self.footages[scene], self.form, self.settings)
+        return self._open[scene].frame(number)
+
+
+class _Scene:
+    """Frames of a scene one at a time, without decoding again what was just decoded."""
+
+    def __init__(self, footage: Footage, form: Form, settings: Settings) -> None:
+        self._footage, self._form, self._settings = footage, form, settings
+        self._kept: dict[int, Picture] = {}
+        self._frames: Generator[Picture, None, None] | None = None
+        self._next = 0
+
+    def frame(self, number: int) -> Picture:
+        if number in self._kept:
+            return self._kept[number]
+        if self._frames is None or not self._next <= number <= self._next + READ_ON:
+            self.close()
+            self._next = number
+            self._frames = _going_on(self._footage, self._form, number, self._settings)
+        while self._next <= number:
+            self._kept[self._next] = next(self._frames)
+            self._next += 1
+        while len(self._kept) > KEPT:
+            del self._kept[min(self._kept)]
+        return self._kept[number]
+
+    def close(self) -> None:
+        """Let go of the clip."""
+        self._kept.clear()
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+
+
+def _going_on(footage: Footage, form: Form, first: int, settings: Settings) -> Generator[Picture, None, None]:
+    yield from pictures(footage, form, first, footage.frames, settings)
 
 
 class Planned:
@@ -19,66 +104,72 @@ class Planned:
 
     Attributes:
         low: number of the first picture that can be had, counted from the segment's first. A segment of one
-            scene is followed and preceded by what else the scene has, so that `low` can be negative.
+            scene is preceded and followed by what else the scene has, so that `low` can be negative.
         high: number after the last.
     """
 
-    def __init__(
-        self,
-        segment: Segment,
-        footages: Sequence[Footage],
-        spec: EpisodeSpec,
-        form: Form,
-        settings: Settings,
-    ) -> None:
-        """Nothing is decoded yet.
+    def __init__(self, segment: Segment, plans: Plans) -> None:
+        self._segment, self._plans = segment, plans
+        self._titles = [_Titles(span, plans) for span in segment.spans]
+        self.low, self.high = 0, segment.frames
+        if len(segment.spans) == 1:
+            span = segment.spans[0]
+            self.low, self.high = -span.first, plans.footages[span.scene].frames - span.first
 
-        Args:
-            segment: the segment.
-            footages: the clips of all scenes, in order.
-            spec: the episode.
-            form: its form.
-            settings: of this machine.
+    def picture(self, number: int) -> Picture:
+        """One picture, within `low` and `high`.
+
+        Raises:
+            DamagedMediaError: the frame of the clip does not decode.
+            InputError: a clip is not the one that was probed.
         """
-        self._segment, self._footages = segment, [footages[span.scene] for span in segment.spans]
-        self._spec, self._form, self._settings = spec, form, settings
-        alone = len(segment.spans) == 1
-        self.low = -segment.spans[0].first if alone else 0
-        self.high = self._footages[0].frames - segment.spans[0].first if alone else segment.frames
+        shown = [self._plans.frame(span.scene, span.first + number) for span in self._segment.spans]
+        return self._drawn(number, shown)
 
     def read(self, first: int, last: int) -> Iterator[Picture]:
-        """Pictures [first, last), within `low` and `high`.
+        """Pictures [first, last) in one go.
 
         Raises:
             DamagedMediaError: a frame of a clip does not decode.
             InputError: a clip is not the one that was probed.
         """
-        segment = self._segment
+        plans = self._plans
+        reels = [
+            pictures(
+                plans.footages[span.scene], plans.form, span.first + first, span.first + last, plans.settings
+            )
+            for span in self._segment.spans
+        ]
+        for number in range(first, last):
+            yield self._drawn(number, [next(reel) for reel in reels])
+
+    def _drawn(self, number: int, shown: Sequence[Picture]) -> Picture:
+        segment, form, spec = self._segment, self._plans.form, self._plans.spec
         if segment.kind == "credits":
-            return self._credits(first, last)
+            if spec.credits is None:
+                raise ContractError("The episode has a segment of credits, and its file has none.")
+            return CreditPictures(spec.credits, segment.frames, form).picture(number)
+        titled = [titles.over(picture, number) for titles, picture in zip(self._titles, shown, strict=True)]
         if segment.kind != "transition":
-            return self._scene(0, first, last)
-        return self._transition(first, last)
+            return titled[0]
+        transition = spec.transition_after(segment.spans[0].scene)
+        at = moment(number, segment.frames)
+        return between(transition.kind, titled[0], titled[1], at, transition.direction, form)
 
-    def _scene(self, number: int, first: int, last: int) -> Iterator[Picture]:
-        """A scene's own pictures with the titles over them."""
-        span, footage = self._segment.spans[number], self._footages[number]
-        first, last = first + span.first, last + span.first
-        shown = shown_titles(footage.scene, footage.frames, self._form.rate)
-        titles = TitleLayers([one for one in shown if one.first < last and first < one.last], self._form)
-        frames = pictures(footage, self._form, first, last, self._settings)
-        for frame, picture in enumerate(frames, first):
-            yield overlay(picture, titles.at(frame), self._form)
 
-    def _transition(self, first: int, last: int) -> Iterator[Picture]:
-        transition = self._spec.transition_after(self._segment.spans[0].scene)
-        pairs = zip(self._scene(0, first, last), self._scene(1, first, last), strict=True)
-        for frame, (one, other) in enumerate(pairs, first):
-            at = moment(frame, self._segment.frames)
-            yield between(transition.kind, one, other, at, transition.direction, self._form)
+class _Titles:
+    """The titles of a scene over its pictures; drawn when one is seen."""
 
-    def _credits(self, first: int, last: int) -> Iterator[Picture]:
-        if self._spec.credits is None:
-            raise ContractError("The episode has a segment of credits, and its file has none.")
-        drawn = CreditPictures(self._spec.credits, self._segment.frames, self._form)
-        return (drawn.picture(frame) for frame in range(first, last))
+    def __init__(self, span: Span, plans: Plans) -> None:
+        self._first, self._form = span.first, plans.form
+        footage = plans.footages[span.scene]
+        self._shown = shown_titles(footage.scene, footage.frames, plans.form.rate)
+        self._layers: TitleLayers | None = None
+
+    def over(self, picture: Picture, number: int) -> Picture:
+        """The picture of this number of the segment with the titles over it."""
+        frame = self._first + number
+        if not any(one.first <= frame < one.last for one in self._shown):
+            return picture
+        self._layers = self._layers or TitleLayers(self._shown, self._form)
+        return overlay(picture, self._layers.at(frame), self._form)

@@ -52,8 +52,11 @@ class Reel(Protocol):
     low: int
     high: int
 
+    def picture(self, number: int) -> Picture:
+        """One picture, counted from the segment's first."""
+
     def read(self, first: int, last: int) -> Iterator[Picture]:
-        """Pictures [first, last), counted from the segment's first."""
+        """Pictures [first, last) in one go."""
 
 
 class Seam(Frozen):
@@ -126,8 +129,8 @@ def _seam(frame: int, picture: Picture, planned: Reel, form: Form) -> Seam:
     likeness: dict[int, float] = {}
     bound = 0.0
     own: Levels | None = None
-    for number, wanted in enumerate(planned.read(first, last), first):
-        luma = channels(wanted, full)[0]
+    for number in range(first, last):
+        luma = channels(planned.picture(number), full)[0]
         likeness[number] = psnr(got, luma)
         if number == frame:
             own, bound = luma, _bound(luma, form)

@@ -117,7 +117,7 @@ def check_sound(
     length = sample_at(timeline.duration)
     with open_media(mixed.path, RESULT_LIMITS) as container:
         index = container.streams.audio[0].index
-    wanted = hear(mixed.path, index, Fraction(0), length, RESULT_LIMITS)
+    wanted = hear(mixed.path, index, Fraction(0), length, RESULT_LIMITS, loudness=False)
     moments = tuple(_moments(wanted.level, length))
     frame = 1 / timeline.rate
     late = []

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sakuga.episode.audit import look_at_segment
+from sakuga.episode.seams import SegmentLook
 from sakuga.episode.timeline import Segment
 from sakuga.episode.wav import Samples
 from sakuga.media.info import Chapter, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import resize_picture
-from tests.episode.finished import FPS, FRAMES, Finished, finish, muxed
+from tests.episode.finished import FPS, FRAMES, SETTINGS, Finished, finish, muxed
 
 CUT = FRAMES
 """The first frame of the second scene, after a cut."""
@@ -228,6 +230,15 @@ def test_segments_that_were_seen_before_are_not_decoded_again(right: Finished) -
     assert frames == list(range(right.timeline.segments[0].last))
     assert audit.passed
     assert audit.looks == seen
+
+
+def test_a_segment_looks_the_same_in_its_own_file(right: Finished) -> None:
+    seen = right.audit().looks
+    for number, segment in enumerate(right.timeline.segments):
+        path = right.folder / f"segment-{number}.mp4"
+        look = look_at_segment(path, segment, right.spec, right.form, right.footages, SETTINGS)
+        assert look == seen[number]
+        assert SegmentLook.model_validate_json(look.model_dump_json()) == look
 
 
 def test_watching_may_stop_the_work(right: Finished) -> None:
