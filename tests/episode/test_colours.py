@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sakuga.episode.conform import Conform
-from sakuga.episode.footage import Footage
+from sakuga.episode.footage import Footage, source_frames
 from sakuga.episode.form import clip_colour
 from sakuga.episode.render import render
 from sakuga.episode.spec import EpisodeSpec
@@ -21,13 +21,17 @@ from sakuga.media.encode import EncodeSettings
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.probe import probe
+from sakuga.media.timing import progressive_track
 from sakuga.media.tonemap import to_sdr
+from sakuga.media.upright import upright
 from sakuga.quality.colours import to_rgb
 from sakuga.settings import Limits
+from tests.assets import asset_files
 from tests.clips import Rgb, make_clip
 from tests.episode.footages import SETTINGS, footage_of, form_of, shown
 
 SIZE = (96, 64)
+FORM_RATE = Fraction(24)
 STEPS = 3
 """Of 8 bits in red, green or blue: rounding of luma, and of chroma that counts up to 1.86 times."""
 MEAN = 1.5
@@ -107,6 +111,24 @@ def test_the_file_of_a_segment_says_what_its_colours_are(tmp_path: Path) -> None
     assert clip_colour(made.info.video) == form.colour
     colours = made.info.video.colour, footage.info.video.colour
     assert apart(stored(made), colours[0], stored(footage), colours[1]).mean() <= CODING
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", asset_files("video"), ids=lambda path: path.name)
+def test_real_clips_are_seen_in_their_own_colours(path: Path) -> None:
+    footage = footage_of(path, fit="stretch")
+    video = footage.info.video
+    form = form_of(SIZE, FORM_RATE)
+    (picture,) = shown(footage, form, 1, 2)
+    probed = probe(path, Limits())
+    (number,) = source_frames(progressive_track(video, probed.packets), footage.scene, FORM_RATE, 1, 2)
+    with FrameReader(path, video, probed.packets, limits=Limits()) as reader:
+        before = upright(next(reader.read(number, number + 1)), video)
+    means = [
+        to_rgb(*each).reshape(-1, 3).mean(axis=0)
+        for each in ((picture, form.colour), (before, clip_colour(video)))
+    ]
+    assert np.abs(means[0] - means[1]).max() <= MEAN
 
 
 @pytest.mark.parametrize(("transfer", "hdr"), [(16, "pq"), (18, "hlg")])

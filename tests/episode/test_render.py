@@ -126,6 +126,19 @@ def test_titles_are_seen_in_their_frames_only_and_also_within_transitions(
             assert min(over[: segment.frames // 2]) > 60
 
 
+def test_a_title_goes_in_its_last_frame_even_within_a_transition(tmp_path: Path, clips: list[Path]) -> None:
+    title = Title(text="MMM", seconds=Fraction(19, 24), fade=Fraction(0), size=0.3)
+    titled, bare = footage_of(clips[0], titles=(title,)), footage_of(clips[0])
+    spec, line = episode([titled, bare])
+    segment, form = line.segments[1], form_of(SIZE)
+    assert (segment.kind, segment.first) == ("transition", 18)
+    lumas = made(segment, [titled, bare], spec, form, tmp_path / "a.mp4")
+    plain = made(segment, [bare, bare], spec, form, tmp_path / "b.mp4")
+    over = [float(np.abs(a.astype(float) - b).max()) for a, b in zip(lumas, plain, strict=True)]
+    assert over[0] > 60
+    assert max(over[1:]) < 30
+
+
 def test_credits_are_as_long_as_they_should_be(tmp_path: Path, clips: list[Path]) -> None:
     footages = [footage_of(clips[0])]
     credits = Credits(lines=("Drawn by", "somebody"), seconds=Fraction(3, 4), size=0.2)
