@@ -14,6 +14,7 @@ CONTEXT = 2 * REACH + 32
 
 _PHASES = 4
 _TAPS = 24
+_SPAN = 1024
 _HIGHEST_OVERSHOOT = 2.0
 """What lies between samples is taken to be at most so much higher than they are (6 dB)."""
 
@@ -37,7 +38,7 @@ def true_peaks(block: Samples) -> NDArray[np.float32]:
 
     ITU-R BS.1770-5, annex 2, with a longer filter.
     """
-    height: NDArray[np.float32] = np.abs(block).max(axis=1)
+    height = _highest(block)
     for channel in block.T:
         for taps in _FILTERS:
             # Element i is what lies between the samples i and i + 1.
@@ -57,13 +58,35 @@ def limited(block: Samples, ceiling: float) -> Samples:
     highest = float(np.abs(block).max(initial=0))
     if highest * _HIGHEST_OVERSHOOT <= ceiling:
         return inside
-    height = true_peaks(block)
+    height = _heights(block, ceiling)
     if float(height.max()) <= ceiling:
         return inside
     needed = np.minimum(1, ceiling / np.maximum(height, ceiling))
     needed = needed[CONTEXT - 2 * REACH : len(needed) - (CONTEXT - 2 * REACH)]
     gain = _mean(_mean(_least(needed, 2 * REACH + 1), REACH + 1), REACH + 1)
     return (inside * gain[:, None]).astype(np.float32)
+
+
+def _highest(block: Samples) -> NDArray[np.float32]:
+    """The highest sample of any channel."""
+    height: NDArray[np.float32] = np.abs(block[:, 0])
+    for channel in block.T[1:]:
+        np.maximum(height, np.abs(channel), out=height)
+    return height
+
+
+def _heights(block: Samples, ceiling: float) -> NDArray[np.float32]:
+    """True peaks where they can be above the ceiling, elsewhere the samples' own."""
+    height = _highest(block)
+    starts = np.arange(0, len(block), _SPAN)
+    loud = np.maximum.reduceat(height, starts) * _HIGHEST_OVERSHOOT > ceiling
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]]).astype(np.int8)))
+    for first, last in (edges * _SPAN).reshape(-1, 2).tolist():
+        begin, end = max(0, first - _TAPS), min(len(block), last + _TAPS)
+        found = true_peaks(block[begin:end])
+        inner = slice(first - begin, min(last, len(block)) - begin)
+        height[first:last] = found[inner]
+    return height
 
 
 def _least(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

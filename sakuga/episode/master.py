@@ -28,8 +28,15 @@ TOLERANCE = 0.1
 MARGIN = 0.1
 """dB that the limiter stays below what is allowed: two meters differ by so much between the samples."""
 
+CODING = 0.4
+"""dB by which AAC makes the peaks of limited sound higher, mostly: they are limited by so much more at once,
+since each try costs a pass over all of it."""
+
 MAX_PUSH = 12.0
 """dB that a limited mix is turned up at most to make up for what the limiter took."""
+
+LEAST_SLOPE = 0.25
+"""Part of a higher gain that is taken to arrive at least."""
 
 _PASSES = 6
 _BIT_RATE = 128_000
@@ -110,11 +117,11 @@ class Master:
         aim, gain = output.loudness, output.loudness - loudness
         ceiling = None
         if self._found.true_peak + gain > output.true_peak:
-            ceiling = output.true_peak - MARGIN
+            ceiling = output.true_peak - MARGIN - (CODING if self.codec == "aac" else 0)
         for _ in range(_PASSES):
             before = loudness + gain
             if ceiling is not None:
-                gain, before = self._settled(aim, ceiling)
+                gain, before = self._settled(aim, ceiling, gain)
             self._encode(part, gain, ceiling)
             heard = self._heard(part)
             over = heard.true_peak - output.true_peak
@@ -125,22 +132,27 @@ class Master:
             # What the encoder takes away is put on before.
             aim = output.loudness + lost
             if over > 0:
-                ceiling = (output.true_peak if ceiling is None else ceiling) - over - MARGIN / 2
+                ceiling = (output.true_peak if ceiling is None else ceiling) - over - MARGIN
             elif ceiling is None:
                 gain = aim - loudness
         return heard, gain, ceiling is None
 
-    def _settled(self, aim: float, ceiling: float) -> tuple[float, float]:
+    def _settled(self, aim: float, ceiling: float, gain: float) -> tuple[float, float]:
         """The gain with which the limited mix is as loud as `aim`, as near as it gets; and how loud it is."""
         assert self._found.integrated is not None
-        gain = aim - self._found.integrated
-        most = gain + MAX_PUSH
-        for _ in range(_PASSES):
+        most = aim - self._found.integrated + MAX_PUSH
+        gain, slope = min(gain, most), 1.0
+        before, tried = aim, (0.0, 0.0)
+        for number in range(_PASSES):
             found = measure(self._levelled(gain, ceiling), self._layout, true_peak=False).integrated
             before = aim if found is None else found
-            if abs(aim - before) <= TOLERANCE / 2 or gain >= most:
+            if number and gain != tried[0]:
+                # The more is limited, the less of a higher gain arrives.
+                slope = min(1.0, max(LEAST_SLOPE, (before - tried[1]) / (gain - tried[0])))
+            if abs(aim - before) <= TOLERANCE / 2 or (gain >= most and before < aim):
                 break
-            gain = min(gain + aim - before, most)
+            tried = gain, before
+            gain = min(gain + (aim - before) / slope, most)
         return gain, before
 
     def _notes(self, heard: Loudness, linear: bool) -> tuple[str, ...]:
