@@ -18,8 +18,10 @@ from sakuga.media.picture import Picture, Plane
 
 SOFT_EDGE = 0.02
 """Width of a wipe's edge as a part of its way."""
-ZOOM = 1.5
+ZOOM = 3.0
 """How much larger the first picture has become when it has gone."""
+ZOOM_ALONE = 1 / 3
+"""Part of a zoom in which the first picture is alone, so that it is seen to grow."""
 
 
 def crossfade(a: Floats, b: Floats, t: float) -> Floats:
@@ -60,16 +62,16 @@ def slide(a: Floats, b: Floats, t: float, direction: Direction) -> Floats:
 
 
 def zoom(a: Floats, b: Floats, t: float) -> Floats:
-    """`a` grows about its middle while it fades into `b`."""
+    """`a` grows about its middle, by the same factor in the same time, and then fades into `b` as it grows."""
     height, width = a.shape[:2]
-    scale = 1 / (1 + (ZOOM - 1) * t)
+    scale = ZOOM**-t
     x, y = (width - 1) / 2 * (1 - scale), (height - 1) / 2 * (1 - scale)
     matrix = np.array([[scale, 0, x], [0, scale, y]], np.float64)
     # a linear filter would make the first frames of a transition softer than those before it
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     grown = cv2.warpAffine(a, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     within = np.clip(np.asarray(grown, np.float32).reshape(a.shape), a.min(), a.max())
-    return crossfade(within, b, t)
+    return crossfade(within, b, max(0.0, (t - ZOOM_ALONE) / (1 - ZOOM_ALONE)))
 
 
 def moment(frame: int, frames: int) -> float:
