@@ -62,7 +62,7 @@ def slide(a: Floats, b: Floats, t: float, direction: Direction) -> Floats:
 
 
 def zoom(a: Floats, b: Floats, t: float) -> Floats:
-    """`a` grows about its middle, by the same factor in the same time, and then fades into `b` as it grows."""
+    """`a` grows about its middle, evenly as the eye sees it, and fades into `b` as it grows."""
     height, width = a.shape[:2]
     scale = ZOOM**-t
     x, y = (width - 1) / 2 * (1 - scale), (height - 1) / 2 * (1 - scale)
