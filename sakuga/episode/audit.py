@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sakuga.episode.footage import Footage
 from sakuga.episode.form import Form
-from sakuga.episode.hearing import Heard
+from sakuga.episode.hearing import Heard, hear
 from sakuga.episode.mix import Mixed
 from sakuga.episode.planned import Plans
 from sakuga.episode.seams import SegmentLook, look
-from sakuga.episode.sound_checks import check_sound, hear_result
+from sakuga.episode.sound_checks import check_sound, sound_track
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.episode.timeline import Segment, Timeline
+from sakuga.episode.wav import sample_at
 from sakuga.errors import ContractError, DamagedMediaError, SakugaError
 from sakuga.media.decode import FrameReader
 from sakuga.media.info import MediaInfo
@@ -103,9 +104,10 @@ def audit_episode(
         *check_cover(spec, made.info),
     ]
     try:
-        heard = hear_result(result, made.info, timeline)
+        track = sound_track(result, made.info)
+        heard = hear(track, sample_at(timeline.duration)) if track else None
         checks += check_sound(
-            result, made.info, heard, timeline, spec.output, footages, mixed, settings.limits
+            made.info, track, heard, timeline, spec.output, footages, mixed, settings.limits
         )
     except ContractError as error:
         return Audit((*checks, _unreadable(error)))

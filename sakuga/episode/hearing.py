@@ -3,8 +3,8 @@
 Sound is read here by other code than that which made the mix, so that a mistake there cannot hide itself.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -51,6 +51,16 @@ Moment = tuple[int, int]
 """Samples [first, last), counted from the episode's first frame."""
 
 
+@dataclass(frozen=True)
+class Track:
+    """A sound track: a file, its stream, and the time on its clock, in seconds, that is sample 0."""
+
+    path: Path
+    index: int
+    origin: Fraction
+    limits: Limits
+
+
 @dataclass(frozen=True, eq=False)
 class Heard:
     """What is heard in a file; `first` and `last` are where its sound begins and ends, in samples."""
@@ -77,40 +87,38 @@ class Heard:
 
 
 def hear(
-    path: Path,
-    index: int,
-    origin: Fraction,
-    length: int,
-    limits: Limits,
-    *,
-    loudness: bool = True,
-    watch: Callable[[], None] | None = None,
+    track: Track, length: int, *, loudness: bool = True, watch: Callable[[], None] | None = None
 ) -> Heard:
-    """Hear a whole file; nothing of it is kept but levels and loudness.
+    """Hear a whole track; nothing of it is kept but levels and loudness.
 
     Args:
-        path: the file.
-        index: of its audio stream.
-        origin: time on its clock, in seconds, that is sample 0: its first frame.
+        track: what to hear.
         length: samples that the episode has.
-        limits: for the file.
         loudness: also measure loudness and true peak.
         watch: called for every block; may raise to stop.
 
     Raises:
         ContractError: the sound does not decode, or has no times.
     """
+    with _opened(track) as container:
+        stream = container.streams[track.index]
+        assert isinstance(stream, av.AudioStream)
+        ear = _Ear(stream.layout.name, stream.channels, length, loudness=loudness)
+        with closing(sound_blocks(container, track.index, track.origin)) as blocks:
+            for place, samples in blocks:
+                ear.take(place, samples)
+                if watch:
+                    watch()
+        return ear.finish()
+
+
+@contextmanager
+def _opened(track: Track) -> Iterator[InputContainer]:
     try:
-        with open_media(path, limits) as container:
-            ear = _ear(container, index, length, loudness=loudness)
-            with closing(sound_blocks(container, index, origin)) as blocks:
-                for place, samples in blocks:
-                    ear.take(place, samples)
-                    if watch:
-                        watch()
-            return ear.finish()
+        with open_media(track.path, track.limits) as container:
+            yield container
     except av.FFmpegError as error:
-        raise ContractError(f"The sound of {path.name} does not decode: {error.strerror}.") from error
+        raise ContractError(f"The sound of {track.path.name} does not decode: {error.strerror}.") from error
 
 
 def sound_blocks(
@@ -249,40 +257,26 @@ class _Course:
             self._momentary.append(float(self._told.get("lavfi.r128.M", SILENT)))
 
 
-def _ear(container: InputContainer, index: int, length: int, *, loudness: bool) -> _Ear:
-    stream = container.streams[index]
-    assert isinstance(stream, av.AudioStream)
-    return _Ear(stream.layout.name, stream.channels, length, loudness=loudness)
-
-
-def excerpt(path: Path, index: int, origin: Fraction, moment: Moment, limits: Limits) -> Levels:
-    """The mean of all channels over a moment; silence where the file has none.
-
-    Args:
-        path: the file.
-        index: of its audio stream.
-        origin: time on its clock, in seconds, that is sample 0.
-        moment: half-open range of samples.
-        limits: for the file.
+def excerpt(track: Track, moment: Moment) -> Levels:
+    """The mean of all channels over a moment; silence where the track has none.
 
     Raises:
         ContractError: the sound does not decode, or has no times.
     """
     first, last = moment
     heard = np.zeros(last - first, np.float32)
-    try:
-        with open_media(path, limits) as container:
-            start = origin + Fraction(first, RATE) - BEFORE
-            with closing(sound_blocks(container, index, origin, start)) as blocks:
-                for place, samples in blocks:
-                    if place >= last:
-                        break
-                    begin, end = max(place, first), min(place + len(samples), last)
-                    if begin < end:
-                        part = samples[begin - place : end - place]
-                        heard[begin - first : end - first] = part.mean(axis=1)
-    except av.FFmpegError as error:
-        raise ContractError(f"The sound of {path.name} does not decode: {error.strerror}.") from error
+    start = track.origin + Fraction(first, RATE) - BEFORE
+    with (
+        _opened(track) as container,
+        closing(sound_blocks(container, track.index, track.origin, start)) as blocks,
+    ):
+        for place, samples in blocks:
+            if place >= last:
+                break
+            begin, end = max(place, first), min(place + len(samples), last)
+            if begin < end:
+                part = samples[begin - place : end - place]
+                heard[begin - first : end - first] = part.mean(axis=1)
     return heard
 
 

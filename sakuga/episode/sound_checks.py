@@ -8,28 +8,16 @@ import numpy as np
 
 from sakuga.episode.channels import CHANNELS
 from sakuga.episode.footage import Footage
-from sakuga.episode.hearing import (
-    GATE_STEPS,
-    SLACK,
-    SPAN,
-    STEP,
-    Heard,
-    Levels,
-    Moment,
-    excerpt,
-    hear,
-    lateness,
-)
-from sakuga.episode.listen import sound_index
+from sakuga.episode.hearing import GATE_STEPS, SLACK, SPAN, STEP, Heard, Levels, Moment, Track, hear
 from sakuga.episode.mix import Mixed
 from sakuga.episode.spec import EpisodeOutput
-from sakuga.episode.timeline import Placed, Timeline
+from sakuga.episode.sync_checks import AUDIBLE, in_time_with_clips, in_time_with_mix, sample_text
+from sakuga.episode.timeline import Timeline
 from sakuga.episode.wav import RATE, sample_at
-from sakuga.errors import ContractError
 from sakuga.media.info import AudioStream, MediaInfo
 from sakuga.media.open import open_media
 from sakuga.quality.check import Check
-from sakuga.quality.container import PRIMING, ms_text
+from sakuga.quality.container import PRIMING
 from sakuga.quality.drawing import time_label
 from sakuga.quality.sample import RESULT_LIMITS
 from sakuga.settings import Limits
@@ -42,9 +30,6 @@ PEAK_SLACK = 0.1
 
 AGREES = 0.2
 """LU by which the sound may differ from what the mix says of itself."""
-
-AUDIBLE = 0.003
-"""Level (-50 dBFS) from which on sound that is missing, or can be compared, counts."""
 
 LOST, GROWN = 0.1, 4.0
 """A span of less than a tenth (-20 dB) of the mix's level is missing; one of four times (+12 dB) is not of
@@ -60,35 +45,17 @@ SPREAD = 3
 LEAST_SPANS = 2
 """Spans in a row that must differ: 40 ms."""
 
-WINDOWS = 12
-"""Moments of the episode, and scenes, that are compared for their sync."""
 
-WINDOW, REACH = 2 * RATE, RATE // 2
-"""Samples of such a moment, and by how many at most it is looked for earlier and later."""
-
-LIKE_MIX, LIKE_CLIP = 0.5, 0.6
-"""Likeness below which a moment is another sound than the mix's, and from which on a scene's sound stands out
-of music and effects enough to tell when it comes."""
-
-SEEKABLE = ("mp4", "matroska")
-"""Containers in which the times of sound are exact after a jump."""
-
-
-def hear_result(result: Path, made: MediaInfo, timeline: Timeline) -> Heard | None:
-    """Hear the first sound track of a result; None where it has none.
-
-    Raises:
-        ContractError: the sound does not decode.
-    """
+def sound_track(result: Path, made: MediaInfo) -> Track | None:
+    """The sound of a result, counted from its first frame; None where it has none."""
     if not made.audio:
         return None
-    length = sample_at(timeline.duration)
-    return hear(result, made.audio[0].index, made.video.start, length, RESULT_LIMITS)
+    return Track(result, made.audio[0].index, made.video.start, RESULT_LIMITS)
 
 
 def check_sound(
-    result: Path,
     made: MediaInfo,
+    track: Track | None,
     heard: Heard | None,
     timeline: Timeline,
     output: EpisodeOutput,
@@ -99,9 +66,9 @@ def check_sound(
     """All checks of sound.
 
     Args:
-        result: the finished file.
-        made: what it holds.
-        heard: its sound.
+        made: what the result holds.
+        track: its sound.
+        heard: what is heard in it.
         timeline: of the episode.
         output: what was asked for.
         footages: the clips of the scenes, in order.
@@ -110,36 +77,28 @@ def check_sound(
 
     Raises:
         ContractError: the mix or the result does not decode.
+        InputError: the file of the mix cannot be opened.
     """
-    track = _track(made.audio, mixed, output)
-    if mixed is None or heard is None:
-        return (track,)
+    tracks = _tracks(made.audio, mixed, output)
+    if mixed is None or track is None or heard is None:
+        return (tracks,)
     length = sample_at(timeline.duration)
     with open_media(mixed.path, RESULT_LIMITS) as container:
-        index = container.streams.audio[0].index
-    wanted = hear(mixed.path, index, Fraction(0), length, RESULT_LIMITS, loudness=False)
-    moments = tuple(_moments(wanted.level, length))
-    frame = 1 / timeline.rate
-    late = []
-    for moment in moments:
-        own = excerpt(result, made.audio[0].index, made.video.start, moment, RESULT_LIMITS)
-        around = excerpt(
-            mixed.path, index, Fraction(0), (moment[0] - REACH, moment[1] + REACH), RESULT_LIMITS
-        )
-        late.append((time_label(Fraction(moment[0], RATE)), *lateness(own, around)))
+        mix = Track(mixed.path, container.streams.audio[0].index, Fraction(0), RESULT_LIMITS)
+    wanted = hear(mix, length, loudness=False)
     return (
-        track,
+        tracks,
         *_extent(heard, length),
         _gaps(heard),
         _as_mixed(heard, wanted, length),
-        _sync("Sound in time with the mix", late, frame, LIKE_MIX),
-        _scenes_in_sync(result, made, heard, timeline, footages, limits),
+        in_time_with_mix(track, mix, wanted.level, timeline),
+        in_time_with_clips(track, heard.level, timeline, footages, limits),
         _loudness(heard, mixed, output),
         _true_peak(heard, output),
     )
 
 
-def _track(tracks: Sequence[AudioStream], mixed: Mixed | None, output: EpisodeOutput) -> Check:
+def _tracks(tracks: Sequence[AudioStream], mixed: Mixed | None, output: EpisodeOutput) -> Check:
     found = ", ".join(f"{one.codec} {one.channels}ch {one.sample_rate} Hz" for one in tracks) or "none"
     channels = len(CHANNELS[output.layout])
     bound = f"{mixed.codec} {channels}ch {RATE} Hz" if mixed else "none"
@@ -152,14 +111,14 @@ def _extent(heard: Heard, length: int) -> tuple[Check, Check]:
     return (
         Check(
             name="Sound begins",
-            value=f"{_ms(begins)} after the picture",
-            bound=f"within {_ms(SLACK)}",
+            value=f"{sample_text(begins)} after the picture",
+            bound=f"within {sample_text(SLACK)}",
             passed=abs(begins) <= SLACK,
         ),
         Check(
             name="Sound ends",
-            value=f"{_ms(ends)} after the picture",
-            bound=f"from {_ms(-SLACK)} to {_ms(PRIMING)}",
+            value=f"{sample_text(ends)} after the picture",
+            bound=f"from {sample_text(-SLACK)} to {sample_text(PRIMING)}",
             passed=-SLACK <= ends <= PRIMING,
         ),
     )
@@ -169,7 +128,7 @@ def _gaps(heard: Heard) -> Check:
     total = sum(abs(last - first) for first, last in heard.gaps)
     return Check(
         name="Gaps in the sound",
-        value=f"{len(heard.gaps)}, {_ms(total)}" if heard.gaps else "none",
+        value=f"{len(heard.gaps)}, {sample_text(total)}" if heard.gaps else "none",
         bound="none",
         passed=not heard.gaps,
         detail=_places([min(gap) for gap in heard.gaps]),
@@ -188,7 +147,7 @@ def _as_mixed(heard: Heard, wanted: Heard, length: int) -> Check:
     total = sum(last - first for first, last in runs) * SPAN
     return Check(
         name="Sound as mixed",
-        value=f"{_ms(total)} differ" if runs else "all",
+        value=f"{sample_text(total)} differ" if runs else "all",
         bound="all",
         passed=not runs,
         detail=_places([first * SPAN for first, _ in runs]),
@@ -207,97 +166,6 @@ def _around(levels: Levels, choose: np.ufunc) -> Levels:
 def _runs(flags: np.typing.NDArray[np.bool_]) -> Iterator[Moment]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     yield from ((int(first), int(last)) for first, last in edges.reshape(-1, 2))
-
-
-def _moments(level: Levels, length: int) -> Iterator[Moment]:
-    """Moments to compare: the loudest of equal parts of the episode, and the last that is heard at all."""
-    window = min(WINDOW, length)
-    spans = max(1, window // SPAN)
-    if len(level) < spans:
-        return
-    sums = np.convolve(level, np.ones(spans, np.float32), "valid")
-    audible = np.flatnonzero(sums > AUDIBLE * spans)
-    if not len(audible):
-        return
-    parts = np.array_split(audible, min(WINDOWS, len(audible), max(1, length // window)))
-    chosen = {int(part[np.argmax(sums[part])]) for part in parts} | {int(audible[-1])}
-    yield from ((first * SPAN, first * SPAN + window) for first in sorted(chosen))
-
-
-def _sync(name: str, late: Sequence[tuple[str, int, float]], frame: Fraction, like: float) -> Check:
-    """The worst of several moments; those that are another sound altogether are worse than any."""
-    if not late:
-        return Check(name=name, value="nothing to hear", bound=f"within {ms_text(frame)}", passed=True)
-    strange = [one for one in late if one[2] < like]
-    where, samples, likeness = strange[0] if strange else max(late, key=lambda one: abs(one[1]))
-    last = late[-1]
-    return Check(
-        name=name,
-        value="another sound" if strange else f"{_ms(samples)} late" if samples else "to the sample",
-        bound=f"within {ms_text(frame)}",
-        passed=not strange and abs(Fraction(samples, RATE)) < frame,
-        detail=f"at {where}, likeness {likeness:.2f}; at the end ({last[0]}) {_ms(last[1])}",
-    )
-
-
-def _scenes_in_sync(
-    result: Path,
-    made: MediaInfo,
-    heard: Heard,
-    timeline: Timeline,
-    footages: Sequence[Footage],
-    limits: Limits,
-) -> Check:
-    """What is heard in scenes against their own clips, where it stands out enough to be found."""
-    usable = [
-        (placed, footage)
-        for placed, footage in zip(timeline.scenes, footages, strict=True)
-        if _comparable(placed, footage, timeline)
-    ]
-    count = min(WINDOWS, len(usable))
-    chosen = [usable[number * (len(usable) - 1) // max(1, count - 1)] for number in range(count)]
-    late = []
-    for placed, footage in chosen:
-        moment = _last_loud(heard.level, placed, timeline)
-        around = moment[0] - REACH, moment[1] + REACH
-        index = sound_index(footage.info)
-        assert index is not None
-        clip = footage.info.video
-        origin = clip.start + footage.scene.start - timeline.time(placed.first)
-        own = excerpt(result, made.audio[0].index, made.video.start, moment, RESULT_LIMITS)
-        try:
-            samples, likeness = lateness(own, excerpt(footage.path, index, origin, around, limits))
-        except ContractError:
-            continue  # damaged sound of a clip is made good as far as it goes
-        if likeness >= LIKE_CLIP:
-            late.append((placed.name, samples, likeness))
-    return _sync("Sound in time with the clips", late, 1 / timeline.rate, 0)
-
-
-def _comparable(placed: Placed, footage: Footage, timeline: Timeline) -> bool:
-    scene, body = footage.scene, placed.frames - placed.before - placed.after
-    return (
-        not footage.placeholder
-        and not scene.mute
-        and scene.speed == 1
-        and sound_index(footage.info) is not None
-        and any(kind in footage.info.container for kind in SEEKABLE)
-        and body / timeline.rate >= Fraction(1, 2)
-    )
-
-
-def _last_loud(level: Levels, placed: Placed, timeline: Timeline) -> Moment:
-    """The loudest moment in the second half of what a scene has for itself."""
-    begin, end = placed.first + placed.before, placed.first + placed.frames - placed.after
-    first = sample_at(timeline.time(begin) + (end - begin) / timeline.rate / 2)
-    last = sample_at(timeline.time(end))
-    first, window = max(first - WINDOW // 2, sample_at(timeline.time(begin))), WINDOW
-    if last - first <= window:
-        return first, last
-    spans = window // SPAN
-    sums = np.convolve(level[first // SPAN : last // SPAN], np.ones(spans, np.float32), "valid")
-    loudest = first + int(np.argmax(sums)) * SPAN if len(sums) else first
-    return loudest, min(loudest + window, last)
 
 
 def _loudness(heard: Heard, mixed: Mixed, output: EpisodeOutput) -> Check:
@@ -339,7 +207,3 @@ def _places(samples: Sequence[int]) -> str:
         return ""
     labels = [time_label(Fraction(max(0, place), RATE)) for place in samples[:5]]
     return "at " + ", ".join(labels) + (", ..." if len(samples) > 5 else "")
-
-
-def _ms(samples: int) -> str:
-    return ms_text(Fraction(samples, RATE))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sakuga.episode.hearing import SPAN, excerpt, hear, lateness
+from sakuga.episode.hearing import SPAN, Track, excerpt, hear, lateness
 from sakuga.episode.wav import RATE, Samples
 from sakuga.settings import Limits
 from tests.episode.sounds import measured, noise, repeated, tone, write_clip, write_sound
@@ -54,7 +54,7 @@ def test_a_steady_tone_is_not_late() -> None:
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_loudness_and_peak_are_those_of_the_meter(tmp_path: Path, channels: int) -> None:
     path = write_sound(tmp_path / "a.wav", noise(4, 0.05, channels=channels))
-    heard = hear(path, 0, Fraction(0), 4 * RATE, Limits())
+    heard = hear(Track(path, 0, Fraction(0), Limits()), 4 * RATE)
     loudness, peak = measured(path)
     assert heard.integrated == pytest.approx(loudness, abs=METER)
     assert heard.true_peak == pytest.approx(peak, abs=METER)
@@ -63,7 +63,7 @@ def test_loudness_and_peak_are_those_of_the_meter(tmp_path: Path, channels: int)
 
 def test_the_course_of_loudness_begins_at_once(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", noise(5, 0.05))
-    short = hear(path, 0, Fraction(0), 5 * RATE, Limits()).short_term
+    short = hear(Track(path, 0, Fraction(0), Limits()), 5 * RATE).short_term
     assert len(short) == 50
     # the first 400 ms are not a whole block yet
     assert np.ptp(short[3:]) < 1
@@ -71,7 +71,7 @@ def test_the_course_of_loudness_begins_at_once(tmp_path: Path) -> None:
 
 def test_a_sine_has_the_level_of_a_sine(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", repeated(tone(2, 1000, SINE), 2))
-    heard = hear(path, 0, Fraction(0), 2 * RATE, Limits())
+    heard = hear(Track(path, 0, Fraction(0), Limits()), 2 * RATE)
     assert len(heard.level) == len(heard.peak) == 2 * RATE // SPAN
     assert heard.level == pytest.approx(SINE / np.sqrt(2), abs=QUANTIZED)
     assert heard.peak == pytest.approx(SINE, abs=QUANTIZED)
@@ -80,7 +80,7 @@ def test_a_sine_has_the_level_of_a_sine(tmp_path: Path) -> None:
 
 def test_sound_shorter_than_the_meter_needs_has_no_loudness(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", noise(0.3))
-    heard = hear(path, 0, Fraction(0), RATE, Limits())
+    heard = hear(Track(path, 0, Fraction(0), Limits()), RATE)
     assert heard.integrated is None
     assert heard.true_peak > -20
 
@@ -88,11 +88,11 @@ def test_sound_shorter_than_the_meter_needs_has_no_loudness(tmp_path: Path) -> N
 def test_sound_counts_from_the_first_frame_of_the_picture(tmp_path: Path) -> None:
     late = Fraction(1, 2)
     clip = write_clip(tmp_path / "a.mov", noise(1, 0.1), sound_after=late)
-    heard = hear(clip, 1, Fraction(0), 2 * RATE, Limits())
+    heard = hear(Track(clip, 1, Fraction(0), Limits()), 2 * RATE)
     assert (heard.first, heard.last) == (RATE // 2, RATE // 2 + RATE)
     assert heard.level[:25] == pytest.approx(0)
     assert heard.level[25:] == pytest.approx(0.1, rel=0.2)
-    early = hear(clip, 1, late, RATE, Limits())
+    early = hear(Track(clip, 1, late, Limits()), RATE)
     assert (early.first, early.last, early.gaps) == (0, RATE, ())
 
 
@@ -100,13 +100,13 @@ def test_an_excerpt_is_the_moment_that_was_asked_for(tmp_path: Path) -> None:
     wave: Samples = noise(6, 0.1, channels=2)
     path = write_sound(tmp_path / "a.mov", wave, codec="pcm_s16le")
     for first, last in ((0, 100), (4 * RATE + 17, 5 * RATE), (6 * RATE - 10, 6 * RATE)):
-        found = excerpt(path, 0, Fraction(0), (first, last), Limits())
+        found = excerpt(Track(path, 0, Fraction(0), Limits()), (first, last))
         assert found == pytest.approx(wave[first:last].mean(axis=1), abs=QUANTIZED)
 
 
 def test_an_excerpt_is_silent_where_nothing_is(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", noise(1, 0.1))
-    around = excerpt(path, 0, Fraction(0), (-100, RATE + 100), Limits())
+    around = excerpt(Track(path, 0, Fraction(0), Limits()), (-100, RATE + 100))
     assert not around[:100].any()
     assert not around[-100:].any()
     assert around[100:-100].all()
