@@ -113,7 +113,9 @@ def _heard(
 ) -> Iterator[Samples]:
     """The part of the clip that the scene shows, at its speed, to its end at the latest."""
     wanted = sample_at(Fraction(samples, RATE) * scene.speed)
-    count = wanted if scene.end is None else min(wanted, sample_at(scene.end - scene.start))
+    count = wanted
+    if scene.end is not None and scene.end < info.video.duration:
+        count = min(wanted, sample_at(scene.end - scene.start))
     lead = LEAD if scene.speed != 1 else 0
     blocks = listen(
         path,

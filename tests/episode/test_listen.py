@@ -201,3 +201,25 @@ def test_padding_gives_exactly_what_is_asked_for() -> None:
     for count in (0, 1, 1000, 200_000):
         blocks = list(padded(iter([noise(0.01), noise(0.01)]), count, "mono"))
         assert sum(map(len, blocks)) == count
+
+
+def test_a_stream_may_change_its_rate_and_channels(tmp_path: Path) -> None:
+    parts = [
+        write_sound(tmp_path / "a.aac", repeated(tone(1, 440, 0.1, 44100), 2), rate=44100, codec="aac"),
+        write_sound(tmp_path / "b.aac", tone(1, 880, 0.1), codec="aac"),
+    ]
+    path = tmp_path / "both.aac"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found = whole(path)
+    for first, pitch in ((0.4, 440), (1.4, 880)):
+        second = found[int(first * RATE) : int(first * RATE) + RATE // 2, 0]
+        heard = np.argmax(np.abs(np.fft.rfft(second * np.hanning(len(second))))) * 2
+        assert heard == pytest.approx(pitch, abs=2)
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.flv", "a.mpg", "a.nut"])
+def test_containers_with_clocks_of_their_own_stay_in_sync(name: str, tmp_path: Path) -> None:
+    codec = {"a.mpg": "mp2", "a.nut": "pcm_s16le"}.get(name, "aac")
+    clip = write_clip(tmp_path / name, repeated(burst(2, 1.25), 2), codec=codec)
+    sound = scene_sound(footage(clip), form(), "stereo", tmp_path / "scene.wav", SETTINGS)
+    assert abs(lag(stored(sound.path), burst(2, 1.25))) <= TICK
