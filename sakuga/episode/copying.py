@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.packet import Packet
 
@@ -18,8 +19,9 @@ from sakuga.errors import CancelledError
 from sakuga.media.assemble import write_proved
 from sakuga.media.avc import IDR, PICTURE, SEQUENCE, nal_type, nal_units, parameter_sets
 from sakuga.media.chunks import OWN_LIMITS, VideoTrack, schedule
+from sakuga.media.colour import MATRICES, PRIMARIES, TRANSFERS, code_of
 from sakuga.media.encode import ChunkWriter, beside, verify_chunk, writing
-from sakuga.media.info import Frozen
+from sakuga.media.info import Colour, Frozen
 from sakuga.media.open import open_media
 from sakuga.media.packets import PacketIndex
 from sakuga.media.probe import Probed, probe
@@ -250,16 +252,30 @@ def _copy(
         template = source.streams[probed.info.video.index]
         assert isinstance(template, av.VideoStream)
         stream = target.add_stream_from_template(template, opaque=True)
+        tagged = BitStreamFilterContext(_tags(form.colour), template, stream)
         stream.time_base = 1 / form.rate
         for place, packet in enumerate(_packets(source, template.index, cancelled)):
             if place >= run.stop:
                 break
             if place < run.begin:
                 continue
-            packet.pts, packet.dts = numbers[packet.pts or 0], place - run.begin - run.delay
-            packet.duration, packet.time_base, packet.stream = 1, 1 / form.rate, stream
-            target.mux_one(packet)
+            pts, dts = numbers[packet.pts or 0], place - run.begin - run.delay
+            for held in tagged.filter(packet):
+                held.pts, held.dts = pts, dts
+                held.duration, held.time_base, held.stream = 1, 1 / form.rate, stream
+                target.mux_one(held)
     return _decodes_alone(output, run.last - run.first)
+
+
+def _tags(colour: Colour) -> str:
+    """A filter that writes a colour into parameter sets: many clips do not say theirs."""
+    codes = {
+        "colour_primaries": code_of(PRIMARIES, colour.primaries),
+        "transfer_characteristics": code_of(TRANSFERS, colour.transfer),
+        "matrix_coefficients": code_of(MATRICES, colour.matrix),
+        "video_full_range_flag": int(colour.full_range),
+    }
+    return "h264_metadata=" + ":".join(f"{name}={code}" for name, code in codes.items())
 
 
 def _decodes_alone(path: Path, frames: int) -> bool:

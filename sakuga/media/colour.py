@@ -1,6 +1,7 @@
 """Colour tags, working layouts, and the way from what a decoder gives to planes of samples."""
 
 import re
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -94,6 +95,11 @@ def luma_shares(matrix: str) -> tuple[float, float, float]:
     """Shares of red, green and blue in luma; an unknown matrix is read as BT.709."""
     red, blue = LUMA_SHARES.get(matrix, LUMA_SHARES["bt709"])
     return red, 1 - red - blue, blue
+
+
+def code_of(names: Mapping[int, str], name: str) -> int:
+    """The number of ITU-T H.273 that a name stands for."""
+    return next(code for code, known in names.items() if known == name)
 
 
 def is_rgb(pixels: VideoFormat) -> bool:
