@@ -3,7 +3,7 @@
 Sound is read here by other code than that which made the mix, so that a mistake there cannot hide itself.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sakuga.episode.filters import Chain
 from sakuga.episode.loudness import SILENT, decibels
 from sakuga.episode.spec import Layout
-from sakuga.episode.wav import RATE, Samples, sample_at, silence
-from sakuga.errors import ContractError
+from sakuga.episode.wav import RATE, Cancelled, Samples, sample_at, silence
+from sakuga.errors import CancelledError, ContractError
 from sakuga.media.open import open_media
 from sakuga.settings import Limits
 
@@ -86,18 +86,17 @@ class Heard:
     """Loudness in LUFS of the 3 seconds that end with each step of 100 ms; shorter at the beginning."""
 
 
-def hear(
-    track: Track, length: int, *, loudness: bool = True, watch: Callable[[], None] | None = None
-) -> Heard:
+def hear(track: Track, length: int, *, loudness: bool = True, cancelled: Cancelled = None) -> Heard:
     """Hear a whole track; nothing of it is kept but levels and loudness.
 
     Args:
         track: what to hear.
         length: samples that the episode has.
         loudness: also measure loudness and true peak.
-        watch: called for every block; may raise to stop.
+        cancelled: asked for every block; True stops.
 
     Raises:
+        CancelledError: `cancelled` returned True.
         ContractError: the sound does not decode, or has no times.
     """
     with _opened(track) as container:
@@ -106,9 +105,9 @@ def hear(
         ear = _Ear(stream.layout.name, stream.channels, length, loudness=loudness)
         with closing(sound_blocks(container, track.index, track.origin)) as blocks:
             for place, samples in blocks:
+                if cancelled and cancelled():
+                    raise CancelledError("Stopped as asked.")
                 ear.take(place, samples)
-                if watch:
-                    watch()
         return ear.finish()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from sakuga.episode.footage import Footage, pictures
+from sakuga.episode.footage import Cancelled, Footage, pictures
 from sakuga.episode.form import Form
 from sakuga.episode.layers import CreditPictures, TitleLayers, shown_titles
 from sakuga.episode.overlay import overlay
@@ -29,7 +29,12 @@ class Plans:
     """Planned pictures of all segments of an episode, asked for in their order; a context manager."""
 
     def __init__(
-        self, footages: Sequence[Footage], spec: EpisodeSpec, form: Form, settings: Settings
+        self,
+        footages: Sequence[Footage],
+        spec: EpisodeSpec,
+        form: Form,
+        settings: Settings,
+        cancelled: Cancelled = None,
     ) -> None:
         """Nothing is decoded yet.
 
@@ -38,8 +43,10 @@ class Plans:
             spec: the episode.
             form: its form.
             settings: of this machine.
+            cancelled: asked for every picture; True stops.
         """
-        self.footages, self.spec, self.form, self.settings = footages, spec, form, settings
+        self.footages, self.spec, self.form = footages, spec, form
+        self._settings, self._cancelled = settings, cancelled
         self._open: dict[int, _Scene] = {}
 
     def __enter__(self) -> Self:
@@ -60,15 +67,21 @@ class Plans:
         if scene not in self._open:
             while len(self._open) >= OPEN:
                 self._open.pop(min(self._open)).close()
-            self._open[scene] = _Scene(self.footages[scene], self.form, self.settings)
+            self._open[scene] = _Scene(scene, self)
         return self._open[scene].frame(number)
+
+    def frames(self, scene: int, first: int, last: int | None = None) -> Generator[Picture, None, None]:
+        """Frames of a scene from one on, without titles."""
+        footage = self.footages[scene]
+        end = footage.frames if last is None else last
+        yield from pictures(footage, self.form, first, end, self._settings, self._cancelled)
 
 
 class _Scene:
     """Frames of a scene one at a time, without decoding again what was just decoded."""
 
-    def __init__(self, footage: Footage, form: Form, settings: Settings) -> None:
-        self._footage, self._form, self._settings = footage, form, settings
+    def __init__(self, scene: int, plans: Plans) -> None:
+        self._scene, self._plans = scene, plans
         self._kept: dict[int, Picture] = {}
         self._frames: Generator[Picture, None, None] | None = None
         self._next = 0
@@ -79,7 +92,7 @@ class _Scene:
         if self._frames is None or not self._next <= number <= self._next + READ_ON:
             self.close()
             self._next = number
-            self._frames = _going_on(self._footage, self._form, number, self._settings)
+            self._frames = self._plans.frames(self._scene, number)
         while self._next <= number:
             self._kept[self._next] = next(self._frames)
             self._next += 1
@@ -93,10 +106,6 @@ class _Scene:
         if self._frames is not None:
             self._frames.close()
             self._frames = None
-
-
-def _going_on(footage: Footage, form: Form, first: int, settings: Settings) -> Generator[Picture, None, None]:
-    yield from pictures(footage, form, first, footage.frames, settings)
 
 
 class Planned:
@@ -133,11 +142,8 @@ class Planned:
             DamagedMediaError: a frame of a clip does not decode.
             InputError: a clip is not the one that was probed.
         """
-        plans = self._plans
         reels = [
-            pictures(
-                plans.footages[span.scene], plans.form, span.first + first, span.first + last, plans.settings
-            )
+            self._plans.frames(span.scene, span.first + first, span.first + last)
             for span in self._segment.spans
         ]
         for number in range(first, last):

@@ -13,7 +13,7 @@ from sakuga.episode.mix import Mixed
 from sakuga.episode.spec import EpisodeOutput
 from sakuga.episode.sync_checks import AUDIBLE, in_time_with_clips, in_time_with_mix, sample_text
 from sakuga.episode.timeline import Timeline
-from sakuga.episode.wav import RATE, sample_at
+from sakuga.episode.wav import RATE, Cancelled, sample_at
 from sakuga.media.info import AudioStream, MediaInfo
 from sakuga.media.open import open_media
 from sakuga.quality.check import Check
@@ -62,6 +62,7 @@ def check_sound(
     footages: Sequence[Footage],
     mixed: Mixed | None,
     limits: Limits,
+    cancelled: Cancelled = None,
 ) -> tuple[Check, ...]:
     """All checks of sound.
 
@@ -74,8 +75,10 @@ def check_sound(
         footages: the clips of the scenes, in order.
         mixed: the mix, whose file is still there; None for an episode without sound.
         limits: for clips.
+        cancelled: asked often; True stops.
 
     Raises:
+        CancelledError: `cancelled` returned True.
         ContractError: the mix or the result does not decode.
         InputError: the file of the mix cannot be opened.
     """
@@ -85,7 +88,7 @@ def check_sound(
     length = sample_at(timeline.duration)
     with open_media(mixed.path, RESULT_LIMITS) as container:
         mix = Track(mixed.path, container.streams.audio[0].index, Fraction(0), RESULT_LIMITS)
-    wanted = hear(mix, length, loudness=False)
+    wanted = hear(mix, length, loudness=False, cancelled=cancelled)
     return (
         tracks,
         *_extent(heard, length),

@@ -117,10 +117,10 @@ def _sync(name: str, late: Sequence[tuple[str, int, float]], frame: Fraction, li
     last = late[-1]
     return Check(
         name=name,
-        value="another sound" if strange else f"{sample_text(samples)} late" if samples else "to the sample",
+        value="another sound" if strange else _late_text(samples),
         bound=f"within {ms_text(frame)}",
         passed=not strange and abs(Fraction(samples, RATE)) < frame,
-        detail=f"at {where}, likeness {likeness:.2f}; at the end ({last[0]}) {sample_text(last[1])}",
+        detail=f"at {where}, likeness {likeness:.2f}; at the end ({last[0]}) {_late_text(last[1])}",
     )
 
 
@@ -148,6 +148,12 @@ def _last_loud(level: Levels, placed: Placed, timeline: Timeline) -> Moment:
     sums = np.convolve(level[first // SPAN : last // SPAN], np.ones(spans, np.float32), "valid")
     loudest = first + int(np.argmax(sums)) * SPAN if len(sums) else first
     return loudest, min(loudest + window, last)
+
+
+def _late_text(samples: int) -> str:
+    if not samples:
+        return "to the sample"
+    return f"{sample_text(abs(samples))} {'late' if samples > 0 else 'early'}"
 
 
 def sample_text(samples: int) -> str:

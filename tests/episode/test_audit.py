@@ -11,6 +11,7 @@ from sakuga.episode.audit import look_at_segment
 from sakuga.episode.seams import SegmentLook
 from sakuga.episode.timeline import Segment
 from sakuga.episode.wav import Samples
+from sakuga.errors import CancelledError
 from sakuga.media.info import Chapter, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.resize import resize_picture
@@ -248,6 +249,19 @@ def test_watching_may_stop_the_work(right: Finished) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         right.audit(watch=stop)
+
+
+@pytest.mark.parametrize("asked", [3, 500])
+def test_cancelling_stops_the_work(right: Finished, asked: int) -> None:
+    times = 0
+
+    def cancelled() -> bool:
+        nonlocal times
+        times += 1
+        return times > asked
+
+    with pytest.raises(CancelledError):
+        right.audit(cancelled=cancelled)
 
 
 def test_all_kinds_of_segments_are_looked_at(right: Finished) -> None:
