@@ -3,7 +3,7 @@
 import json
 import re
 
-from sakuga.episode.tree import MAX_DEPTH, Entry, Flaw, Node, Places, plain, twice
+from sakuga.episode.tree import MAX_DEPTH, MAX_VALUES, Entry, Flaw, Node, Places, plain, twice
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.+-])")
@@ -34,6 +34,7 @@ class _Reader:
         self.problems: list[tuple[int, str]] = []
         self._text = text
         self._places = places
+        self._values = 0
 
     def skip(self, at: int) -> int:
         found = _BLANK.match(self._text, at)
@@ -41,6 +42,9 @@ class _Reader:
 
     def value(self, at: int, depth: int) -> Node:
         first = self._text[at : at + 1]
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise Flaw(at, f"there are more than {MAX_VALUES} values.")
         if first in ("{", "["):
             if depth >= MAX_DEPTH:
                 raise Flaw(at, f"there are more than {MAX_DEPTH} levels within each other.")

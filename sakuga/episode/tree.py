@@ -14,6 +14,12 @@ from sakuga.media.info import Frozen
 MAX_DEPTH = 32
 """Lists and mappings within each other; an episode needs six."""
 
+MAX_VALUES = 200_000
+"""Values in a file; two thousand scenes with all that they can have come to half of that."""
+
+MAX_KEYS = 2000
+"""Keys of one mapping."""
+
 Loc = tuple[str | int, ...]
 """Keys and numbers that lead from the whole to a part of it."""
 
@@ -121,7 +127,13 @@ class Places:
 
 
 def twice(entries: Sequence[Entry], places: Places) -> list[tuple[int, str]]:
-    """Where keys stand that were there before in the same mapping, and what is wrong with them."""
+    """Where keys stand that were there before in the same mapping, and what is wrong with them.
+
+    Raises:
+        Flaw: there are more than `MAX_KEYS`.
+    """
+    if len(entries) > MAX_KEYS:
+        raise Flaw(entries[MAX_KEYS].start, f"there are more than {MAX_KEYS} keys in one part.")
     seen: dict[str, int] = {}
     found = []
     for entry in entries:
@@ -134,6 +146,8 @@ def twice(entries: Sequence[Entry], places: Places) -> list[tuple[int, str]]:
 
 def plain(text: str, longest: int = 60) -> str:
     """Text from outside as it may stand in a message: short, and nothing in it steers a terminal."""
+    if len(text) <= longest and text.isprintable():
+        return text
     shown = "".join(character if character.isprintable() else "\ufffd" for character in text[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
 

@@ -13,6 +13,9 @@ from sakuga.episode.wording import meant_key, message_of
 MAX_PASSES = 10
 """A value hides the check of its part, which hides that of the part around it; some parts have several."""
 
+MAX_FOUND = 5000
+"""Wrong values in one pass after which the rest is not looked at: such a file is no episode."""
+
 _HUGE = re.compile(r"\s*[-+]?[\d_.]+[eE][-+]?[\d_]{4,}\s*")
 """Numbers that would take more memory than there is once they are written out."""
 
@@ -58,7 +61,7 @@ class Reading:
 
     Attributes:
         found: everything that is wrong.
-        readable: the episode with defaults in place of what is wrong; None where that is none.
+        readable: the episode with defaults in place of what is wrong; None where too much is.
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
@@ -70,9 +73,12 @@ class Reading:
             try:
                 self.readable = _Loose.model_validate(data)
             except ValidationError as error:
+                errors = error.errors(include_url=False)
                 # what is in a part goes before the part
-                for one in sorted(error.errors(), key=lambda one: len(one["loc"]), reverse=True):
+                for one in sorted(errors[:MAX_FOUND], key=lambda one: len(one["loc"]), reverse=True):
                     self._take(one, data)
+                if len(errors) > MAX_FOUND:
+                    break
             else:
                 break
         if self.readable:

@@ -17,7 +17,7 @@ from yaml.events import (
     ScalarEvent,
 )
 
-from sakuga.episode.tree import MAX_DEPTH, Entry, Flaw, Node, Places, plain, twice
+from sakuga.episode.tree import MAX_DEPTH, MAX_VALUES, Entry, Flaw, Node, Places, plain, twice
 
 MAX_MARKS = 1000
 """Aliases, anchors and tags that are told of one by one; a file with more of them is no episode."""
@@ -86,9 +86,13 @@ class _Builder:
         self._places = places
         self._open: list[_Open] = []
         self._marks = 0
+        self._values = 0
 
     def take(self, event: Event) -> None:
         start, end = _span(event)
+        self._values += isinstance(event, NodeEvent)
+        if self._values > MAX_VALUES:
+            raise Flaw(start, f"there are more than {MAX_VALUES} keys and values.")
         if isinstance(event, DocumentStartEvent) and self.root is not None:
             raise Flaw(start, "a second document begins here; keep one episode in a file.")
         if isinstance(event, NodeEvent):

@@ -325,3 +325,22 @@ def test_places_are_those_of_an_editor(text: str) -> None:
         assert 1 <= column <= len(lines[line - 1]) + 1
         before = text[:index].replace("\r\n", "\n").replace("\r", "\n").count("\n")
         assert line == before + 1 or text[index - 1 : index + 1] == "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("scenes: []\n" + "".join(f"k{number}: 1\n" for number in range(2001)), YAML),
+        ('{"scenes": [' + "0," * 200_000 + "0]}", JSON),
+        ('{"scenes": [' + "0," * 200_000 + "0]}", YAML),
+    ],
+    ids=["keys", "json", "yaml"],
+)
+def test_a_file_of_far_too_much_is_given_up_with_one_problem(text: str, path: Path) -> None:
+    (problem,) = parse_episode(text, path).problems
+    assert "more than" in problem.message
+
+
+def test_a_file_with_too_much_that_is_wrong_is_told_of_in_part() -> None:
+    file = parse_episode("scenes: [" + "0," * 6000 + "0]", YAML)
+    assert (len(file.problems), file.readable, file.spec) == (5000, None, None)

@@ -12,7 +12,10 @@ from sakuga.episode.load import load_episode, parse_episode
 from sakuga.episode.quoting import in_quotes, scalar
 from sakuga.episode.retake import retake_file, scene_number
 from sakuga.episode.spec import EpisodeSpec, Scene, Take
-from sakuga.errors import OptionError
+from sakuga.errors import DiskFullError, OptionError
+from tests.media.disks import SmallDisk, small_disk
+
+__all__ = ["small_disk"]
 
 names = st.text(min_size=1, max_size=30).filter(lambda text: text.encode("utf-8", "ignore").decode() == text)
 
@@ -170,3 +173,14 @@ def test_text_that_others_take_for_something_else_is_in_quotes(text: str) -> Non
 def test_simple_text_is_left_as_it_is(text: str) -> None:
     assert scalar(text) == text
     assert yaml.safe_load(text) == text
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(small_disk: SmallDisk) -> None:
+    folder = small_disk(64)
+    path = written(folder, "scenes:\n  - clip: a.mp4\n" + "# a long comment\n" * 1000)
+    before = path.read_bytes()
+    (folder / "filler").write_bytes(b"x" * 44_000)
+    with pytest.raises(DiskFullError):
+        retake_file(path, "1", "b.mp4", "x" * 2000)
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in folder.iterdir()) == ["episode.yaml", "filler"]
