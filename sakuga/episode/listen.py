@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sakuga.episode.channels import CHANNELS, downmix
 from sakuga.episode.spec import Layout
 from sakuga.episode.wav import BLOCK, RATE, Cancelled, Samples, sample_at, silence
-from sakuga.errors import CancelledError, UnreadableMediaError
+from sakuga.errors import CancelledError, InputError, UnreadableMediaError
 from sakuga.media.info import MediaInfo
 from sakuga.media.open import open_media
 from sakuga.media.packets import packets_of
@@ -52,9 +52,18 @@ def sound_problem(path: Path, limits: Limits) -> str | None:
             if streams:
                 return f"No decoder here knows the sound in {path}; convert it first."
     except UnreadableMediaError as error:
-        if not path.is_file():
+        if not _is_file(path):
             return str(error)
+    except InputError as error:
+        return str(error)
     return f"{path} has no sound that can be read; give a WAV, FLAC, MP3, Ogg or M4A file."
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def listen(
@@ -94,7 +103,13 @@ def listen(
             count = min(count, max(0, sample_at(end - (_start(stream) if origin is None else origin))))
         if origin is not None:
             _near(container, stream, origin)
-        yield from _in_line(_runs(container, stream, layout, origin, cancelled), count, layout)
+        try:
+            yield from _in_line(_runs(container, stream, layout, origin, cancelled), count, layout)
+        except av.error.FFmpegError as error:
+            raise UnreadableMediaError(
+                f"The sound in {path} is of a kind that cannot be used here ({error.strerror}); "
+                "convert it first."
+            ) from error
 
 
 def padded(blocks: Iterator[Samples], count: int, layout: Layout) -> Iterator[Samples]:
@@ -145,7 +160,7 @@ class _Run:
     taken: int = 0
     place: int | None = None
     held: list[NDArray[np.float32]] = field(default_factory=list)
-    resampler: AudioResampler = field(default_factory=lambda: AudioResampler(format="fltp", rate=RATE))
+    resampler: AudioResampler = field(default_factory=lambda: AudioResampler(format="flt", rate=RATE))
 
     @property
     def end(self) -> Fraction:
@@ -165,28 +180,29 @@ class _Run:
                 return
             self.place = sample_at(begin - self.origin)
         frame.pts = None
-        self.held += map(_planes, self.resampler.resample(frame))
-        if sum(part.shape[1] for part in self.held) >= BLOCK:
+        self.held += map(_rows, self.resampler.resample(frame))
+        if sum(len(part) for part in self.held) >= BLOCK:
             yield self._block()
 
     def finish(self) -> Iterator[tuple[int, Samples]]:
         """What is still inside."""
         if self.place is not None:
-            self.held += map(_planes, filter(None, self.resampler.resample(None)))
+            self.held += map(_rows, filter(None, self.resampler.resample(None)))
         if self.held:
             yield self._block()
 
     def _block(self) -> tuple[int, Samples]:
         assert self.place is not None
-        planes = np.concatenate(self.held, axis=1)
-        np.nan_to_num(planes, copy=False, nan=0, posinf=FULL_SCALE, neginf=-FULL_SCALE)
-        block = np.clip(planes, -FULL_SCALE, FULL_SCALE).T @ self.weights
+        rows = np.concatenate(self.held)
+        np.nan_to_num(rows, copy=False, nan=0, posinf=FULL_SCALE, neginf=-FULL_SCALE)
+        block = np.clip(rows, -FULL_SCALE, FULL_SCALE) @ self.weights
         place, self.place, self.held = self.place, self.place + len(block), []
         return place, block
 
 
-def _planes(frame: AudioFrame) -> NDArray[np.float32]:
-    return frame.to_ndarray().astype(np.float32, copy=False)
+def _rows(frame: AudioFrame) -> NDArray[np.float32]:
+    # Packed, since PyAV reads past the end of a frame that has more than 8 planes.
+    return frame.to_ndarray().astype(np.float32, copy=False).reshape(-1, frame.layout.nb_channels)
 
 
 def _kind(frame: AudioFrame) -> tuple[int, str, str]:

@@ -1,5 +1,6 @@
 """Files of any kind, heard from an exact time on."""
 
+import struct
 import subprocess
 import tracemalloc
 from collections.abc import Callable
@@ -178,6 +179,8 @@ def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
     text.write_bytes(b"words " * 1000)
     assert "no sound" in (sound_problem(clip, SETTINGS.limits) or "")
     assert "no sound" in (sound_problem(text, SETTINGS.limits) or "")
+    for name in ("x" * 5000, "a\0b"):
+        assert "cannot be opened" in (sound_problem(Path(name), SETTINGS.limits) or "")
     assert "There is no file" in (sound_problem(tmp_path / "gone.wav", SETTINGS.limits) or "")
     assert sound_problem(write_sound(tmp_path / "a.wav", tone(0.1)), SETTINGS.limits) is None
     for path in (clip, text):
@@ -185,9 +188,32 @@ def test_what_is_no_sound_is_told(tmp_path: Path) -> None:
             whole(path)
 
 
+def bare_wav(path: Path, channels: int, rate: int) -> Path:
+    data = bytes(range(256)) * 100
+    head = struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * rate * channels % 2**32, 2 * channels, 16)
+    head = b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data))
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data)
+    return path
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(1, 1), (1, 7919), (1, 768_000), (63, 48_000)])
+def test_odd_sound_is_heard(channels: int, rate: int, tmp_path: Path) -> None:
+    found = whole(bare_wav(tmp_path / "a.wav", channels, rate), RATE)
+    samples = 12_800 // channels * RATE / rate
+    assert len(found) == pytest.approx(min(RATE, samples), rel=0.01)
+    assert found.any()
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(200, 48_000), (1, 0), (1, 2**32 - 1)])
+def test_impossible_sound_is_refused(channels: int, rate: int, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableMediaError):
+        whole(bare_wav(tmp_path / "a.wav", channels, rate))
+
+
 def test_a_list_of_other_files_is_no_music(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_text("#EXTM3U\nfile:///etc/passwd\n")
+    assert "playlist" in (sound_problem(path, SETTINGS.limits) or "")
     with pytest.raises(UnsafeMediaError):
         whole(path)
 
