@@ -39,7 +39,14 @@ def _group() -> None:
 
 
 @episode.command()
-def check(file: EpisodeArgument, as_json: Json = False) -> None:
+def check(
+    file: EpisodeArgument,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", help="Clips that are not here are keys in this store; it is not asked."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Say everything that is wrong with an episode's file, with the line; else what it will be."""
     from sakuga.episode.load import read_episode
     from sakuga.episode.review import review
@@ -48,7 +55,7 @@ def check(file: EpisodeArgument, as_json: Json = False) -> None:
     try:
         settings = load_settings()
         read = read_episode(file)
-        found = _with_enhance(read, review(read, settings.limits), settings)
+        found = _with_enhance(read, review(read, settings.limits, in_store=store is not None), settings)
     except SakugaError as error:
         refuse(error, as_json)
     if as_json:

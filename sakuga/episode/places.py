@@ -18,7 +18,7 @@ from sakuga.settings import Limits
 
 Part = TypeVar("Part", bound=Frozen)
 
-_ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 MAX_NEAR = 2000
 """Names of a folder that are looked at for one that was perhaps meant."""
 

@@ -37,17 +37,20 @@ class Review:
     timeline: Timeline | None = None
 
 
-def review(file: EpisodeFile, limits: Limits, poll: Callable[[], None] | None = None) -> Review:
+def review(
+    file: EpisodeFile, limits: Limits, poll: Callable[[], None] | None = None, *, in_store: bool = False
+) -> Review:
     """Look at everything that an episode's file names, and lay the episode out.
 
     Args:
         file: as it was read; what is wrong in it is part of the result.
         limits: what clips may be at most.
         poll: called before each clip; it may raise to stop.
+        in_store: clips that are no files of this machine are keys in a store, which is not asked.
     """
     if file.readable is None:
         return Review(file.problems, ())
-    spec = located(file.readable, file.folder)
+    spec = located(file.readable, file.folder, in_store=in_store)
     infos, unusable = _probed(spec, limits, poll)
     problems, notes = [*_files(spec, limits)], [*_addresses(spec)]
     (problems if spec.on_missing == "fail" else notes).extend(_with_choice(unusable, spec))
@@ -77,7 +80,7 @@ def _probed(
     unusable: list[Finding] = []
     seen: dict[str, MediaInfo | str] = {}
     for index, scene in enumerate(spec.scenes):
-        if _elsewhere(scene.clip):
+        if _in_store(scene.clip) or _elsewhere(scene.clip):
             continue
         if poll:
             poll()
@@ -99,7 +102,7 @@ def _with_choice(unusable: list[Finding], spec: EpisodeSpec) -> Iterator[Finding
 
 def _addresses(spec: EpisodeSpec) -> Iterator[Finding]:
     for index, scene in enumerate(spec.scenes):
-        if is_address(scene.clip):
+        if _in_store(scene.clip) and not stands_in(scene.clip):
             yield ("scenes", index, "clip"), f"{quoted(scene.clip)} is in a store and was not looked at."
 
 
@@ -133,6 +136,11 @@ def _subtitles_problem(name: str | None) -> str | None:
     except InputError as error:
         return missing(Path(name)) or str(error)
     return None
+
+
+def _in_store(clip: str) -> bool:
+    """Whether a clip, as `located` names it, is an address or a key."""
+    return is_address(clip) or not Path(clip).is_absolute()
 
 
 def _elsewhere(name: str) -> bool:

@@ -260,7 +260,8 @@ def _example(loc: Loc, given: object) -> str:
         return "name: 2.5"
     fields = model.model_fields
     key = next((name for name, field in fields.items() if field.is_required()), next(iter(fields)))
-    return f"{key}: {plain(given) if isinstance(given, str) else '...'}"
+    shown = plain(given) if isinstance(given, str) and given.isprintable() else "..."
+    return f"{key}: {shown}"
 
 
 def _perhaps(near: Sequence[str]) -> str:

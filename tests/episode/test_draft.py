@@ -266,3 +266,14 @@ def test_a_playlist_or_text_is_no_music(folder: Path) -> None:
     found = look(folder, "scenes:\n  - clip: scene 2.mp4\nsoundtrack:\n  music:\n    - file: list.m3u\n")
     assert len(said(found)) == 1
     assert "list.m3u" in said(found)[0]
+
+
+def test_keys_in_a_store_are_not_looked_at(folder: Path) -> None:
+    path = folder / "store.yaml"
+    path.write_text("scenes:\n  - clip: season/1.mp4\n  - clip: scene 2.mp4\n  - clip: /gone/a.mp4\n")
+    file = read_episode(path)
+    path.unlink()
+    assert [one.line for one in review(file, LIMITS).problems] == [2, 4]
+    found = review(file, LIMITS, in_store=True)
+    assert [one.line for one in found.problems] == [4]
+    assert [note.line for note in found.notes] == [2]

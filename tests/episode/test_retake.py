@@ -1,16 +1,18 @@
 """Another clip for a scene, and nothing else."""
 
+import json
 import stat
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sakuga.episode.load import load_episode, parse_episode
 from sakuga.episode.quoting import in_quotes, scalar
-from sakuga.episode.retake import retake_file, scene_number
+from sakuga.episode.retake import replaced, retake_file, scene_number
 from sakuga.episode.spec import EpisodeSpec, Scene, Take
 from sakuga.errors import DiskFullError, OptionError
 from tests.media.disks import SmallDisk, small_disk
@@ -109,6 +111,52 @@ def test_any_text_is_read_back_as_it_was_written(text: str) -> None:
         spec = parse_episode(whole, Path(f"/e.{kind}")).spec
         assert spec is not None
         assert spec.scenes[0].clip == text
+
+
+takes = st.builds(Take, clip=names, notes=st.just("") | names)
+scenes = st.builds(
+    Scene,
+    clip=names,
+    id=st.none(),
+    title=st.none() | names,
+    notes=st.just("") | names,
+    takes=st.lists(takes, max_size=2).map(tuple),
+    marks=st.dictionaries(st.sampled_from(["a", "b"]), st.just(Fraction(1, 2)), max_size=2),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    scenes=st.lists(scenes, min_size=1, max_size=3),
+    kind=st.sampled_from(["json", "indented", "block", "flow", "mixed"]),
+    width=st.sampled_from([20, 80]),
+    clip=names.map(lambda name: f"new {name}"),
+    notes=st.just("") | names,
+    data=st.data(),
+)
+def test_files_that_other_programs_wrote_are_changed_as_well(
+    tmp_path_factory: pytest.TempPathFactory,
+    scenes: list[Scene],
+    kind: str,
+    width: int,
+    clip: str,
+    notes: str,
+    data: st.DataObject,
+) -> None:
+    spec = EpisodeSpec(scenes=tuple(scenes))
+    plain = spec.model_dump(mode="json", exclude_defaults=data.draw(st.booleans()))
+    if kind in ("json", "indented"):
+        text = json.dumps(plain, indent=None if kind == "json" else 4)
+    else:
+        flow = {"block": False, "flow": True, "mixed": None}[kind]
+        text = yaml.safe_dump(plain, default_flow_style=flow, width=width, allow_unicode=True)
+    suffix = "json" if kind in ("json", "indented") else "yaml"
+    path = written(tmp_path_factory.mktemp("retake"), text, f"e.{suffix}")
+    number = data.draw(st.integers(0, len(scenes) - 1))
+    # not `spec`: what line breaks of Unicode become is between those programs and YAML
+    before = load_episode(path)
+    retake_file(path, f"scene-{number + 1}", clip, notes)
+    assert load_episode(path) == replaced(before, number, clip, notes)
 
 
 def test_what_cannot_be_done_changes_nothing(tmp_path: Path) -> None:
