@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
@@ -252,8 +253,13 @@ class _Course:
     def _through(self, samples: Samples | None) -> None:
         for frame in self._chain.push(samples):
             self._told = frame.metadata
-            self._short.append(float(self._told.get("lavfi.r128.S", SILENT)))
-            self._momentary.append(float(self._told.get("lavfi.r128.M", SILENT)))
+            self._short.append(self._level("S"))
+            self._momentary.append(self._level("M"))
+
+    def _level(self, name: str) -> float:
+        level = float(self._told.get(f"lavfi.r128.{name}", SILENT))
+        # its running sums can fall below zero in silence, and have no logarithm then
+        return max(level, SILENT) if isfinite(level) else SILENT
 
 
 def excerpt(track: Track, moment: Moment) -> Levels:

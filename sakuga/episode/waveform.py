@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sakuga.episode.hearing import SPAN, STEP, Heard, Levels
+from sakuga.episode.hearing import GATE_STEPS, SPAN, STEP, Heard, Levels
 from sakuga.episode.spec import EpisodeOutput
 from sakuga.episode.timeline import Timeline
 from sakuga.episode.wav import RATE
@@ -113,6 +113,8 @@ def _draw_loudness(
     draw.line((LEFT, down(output.loudness), WIDTH - RIGHT, down(output.loudness)), TARGET, 2)
     times = (np.arange(len(heard.short_term)) + 1) * STEP / RATE
     points = [(across(float(t)), down(float(v))) for t, v in zip(times, heard.short_term, strict=True)]
+    # the first windows of 400 ms are not whole yet
+    points = points[GATE_STEPS - 1 :]
     thinned = points[:: max(1, len(points) // (2 * WIDTH))]
     if len(thinned) > 1:
         draw.line(thinned, LINE, 2)

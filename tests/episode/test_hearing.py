@@ -69,6 +69,16 @@ def test_the_course_of_loudness_begins_at_once(tmp_path: Path) -> None:
     assert np.ptp(short[3:]) < 1
 
 
+def test_the_course_of_loudness_goes_down_in_silence(tmp_path: Path) -> None:
+    wave = np.concatenate(
+        [noise(4, 0.2, channels=2), np.zeros((5 * RATE, 2), np.float32), noise(1, channels=2)]
+    )
+    short = hear(Track(write_sound(tmp_path / "a.wav", wave), 0, Fraction(0), Limits()), 10 * RATE).short_term
+    assert np.isfinite(short).all()
+    assert short[75:90].max() < -100
+    assert short[-1] > -40
+
+
 def test_a_sine_has_the_level_of_a_sine(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", repeated(tone(2, 1000, SINE), 2))
     heard = hear(Track(path, 0, Fraction(0), Limits()), 2 * RATE)
