@@ -78,7 +78,8 @@ def draft_clip(clip: Path, folder: Path, limits: Limits) -> DraftClip:
         name.encode()
     except UnicodeEncodeError:
         return DraftClip(name, "its name is not UTF-8; rename it.")
-    return DraftClip(name, clip_info(clip, limits))
+    found = clip_info(clip, limits)
+    return DraftClip(name, found.replace(str(clip), "it", 1) if isinstance(found, str) else found)
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:

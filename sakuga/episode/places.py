@@ -19,6 +19,9 @@ from sakuga.settings import Limits
 Part = TypeVar("Part", bound=Frozen)
 
 _ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+MAX_UP = 2
+"""Folders that a relative name goes up; beyond, a whole path is easier to read."""
+
 MAX_NEAR = 2000
 """Names of a folder that are looked at for one that was perhaps meant."""
 
@@ -124,10 +127,12 @@ def _exists(path: Path) -> bool:
 
 
 def name_of(file: Path, folder: Path) -> str:
-    """How an episode's file in `folder` names a file: relative, but for one on another drive."""
+    """How an episode's file in `folder` names a file: relative, but for one that is far away."""
     try:
         name = os.path.relpath(file, folder)
     except ValueError:
+        return str(file)
+    if Path(name).parts[: MAX_UP + 1] == ("..",) * (MAX_UP + 1):
         return str(file)
     return f"./{name}" if name.startswith("~") else name
 

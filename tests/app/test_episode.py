@@ -40,7 +40,7 @@ def test_one_command_leads_from_a_folder_to_a_valid_file(folder: Path) -> None:
     (folder / "notes.mp4").write_text("no video")
     written = sakuga("new", folder)
     assert written.exit_code == 0, written.output
-    assert "left out: notes.mp4: " in written.output
+    assert "left out: notes.mp4: it is not a video" in written.output
     file = folder / "episode.yaml"
     assert [scene.clip for scene in load_episode(file).scenes] == ["2 b.mp4", "10 it's.mp4", '-1 "a"\n.mp4']
     checked = sakuga("check", file)
@@ -56,6 +56,13 @@ def test_a_file_elsewhere_finds_its_clips(folder: Path) -> None:
     assert sakuga("new", folder, "-o", file).exit_code == 0
     assert load_episode(file).scenes[0].clip == "../../2 b.mp4"
     assert sakuga("check", "--", file).exit_code == 0
+
+
+def test_a_file_far_away_has_whole_paths(folder: Path) -> None:
+    far = folder / "a" / "b" / "c"
+    far.mkdir(parents=True)
+    assert sakuga("new", folder, "-o", far).exit_code == 0
+    assert load_episode(far / "episode.yaml").scenes[0].clip == str(folder / "2 b.mp4")
 
 
 def test_a_file_that_is_there_is_kept(folder: Path) -> None:
