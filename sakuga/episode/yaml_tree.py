@@ -189,13 +189,14 @@ def _words(problem: str, text: str, at: int, opened: tuple[int, int]) -> str:
         f"{column}, and text with quotes or brackets in it is put in quotes as a whole.",
         "did not find expected '-'": f"this line does not fit the list; its items begin with `-` in column "
         f"{column}.",
+        "expected <block end>": f"this line does not fit those above; the part begins in column {column}.",
         "block sequence entries are not allowed": "a list cannot begin here; put it on a line of its own.",
         "end of stream": "a quote or bracket that is opened here is never closed.",
-        "did not find expected ','": f"a `,` is missing before this, or the closing bracket of the one "
+        "expected ',' or": f"a `,` is missing before this, or the closing bracket of the one "
         f"on line {opening}.",
         "unknown escape character": "a `\\` in \"...\" begins an escape; write `\\\\`, or use '...'.",
         "cannot start any token": f"{_start(text, at)} cannot begin a value; put the text in quotes.",
-        "expected node content": "a value is missing, or a bracket that is never closed; a `#` after a space "
+        "node content": "a value is missing, or a bracket that is never closed; a `#` after a space "
         "begins a comment, so put colours in quotes.",
         "expected <document start>": "the text goes on after its end; check how far the line is indented.",
     }
