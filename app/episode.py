@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.options import Output, Overwrite, Store
 from app.refusal import refuse
 from sakuga.errors import InputError, OptionError, SakugaError
 
@@ -23,7 +24,7 @@ MAX_SHOWN = 100
 """Problems that are shown to a person; `--json` has them all."""
 
 episode = typer.Typer(
-    help="Stitch clips into an episode: check its file, write a first one, replace a scene's clip.",
+    help="Stitch clips into an episode: write its file, check it, make it, replace a scene's clip.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -35,7 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 
 @episode.callback()
 def _group() -> None:
-    """Stitch clips into an episode: check its file, write a first one, replace a scene's clip."""
+    """Stitch clips into an episode: write its file, check it, make it, replace a scene's clip."""
 
 
 @episode.command()
@@ -188,3 +189,40 @@ def retake(
             typer.echo(line)
     except SakugaError as error:
         refuse(error, as_json=False)
+
+
+@episode.command()
+def make(
+    file: EpisodeArgument,
+    output: Output = None,
+    store: Store = None,
+    dispatch: Annotated[
+        Literal["local", "pool"],
+        typer.Option(help="Where clips are enhanced, if the file asks for that."),
+    ] = "local",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log.")] = False,
+) -> None:
+    """Make an episode; what was made before is kept, so that after a change only what changed is made."""
+    from app.episode_make import EpisodeRunner
+    from app.inputs import Item
+    from app.progress import JsonReporter, TerminalReporter
+    from sakuga.settings import load_settings
+
+    try:
+        reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
+        runner = EpisodeRunner(
+            load_settings(),
+            reporter,
+            output=output,
+            store=store,
+            overwrite=overwrite,
+            verbose=verbose,
+            dispatch=dispatch,
+        )
+        with reporter:
+            code = runner.run([Item(file.expanduser().absolute())])
+    except SakugaError as error:
+        refuse(error, as_json)
+    raise typer.Exit(code)

@@ -3,13 +3,14 @@
 Every JSON line has `event`, `time` (seconds since the command began) and `input`, and further:
 
     started    output
-    stage      stage: read, plan, model, enhance, waiting (for workers), assemble, check, previews, frames,
-               publish
+    stage      stage: read, plan, model, enhance, waiting (for workers), render, mix, assemble, check,
+               previews, frames, publish
     download   file, done, total (bytes): a file of weights that was not here
     planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
     chunk      chunk, frames, cached, key; seconds by stage where it was computed, worker on a work pool
     progress   stage, done, total, fps, eta (seconds, null where unknown)
-    finished   result, report, previews, frames, chunks, cached_chunks, computed, reused, concealed, seconds
+    finished   result, report, frames, seconds; of a video: previews, chunks, cached_chunks, computed, reused,
+               concealed; of an episode: pictures, scenes, work (segments and sounds that were made)
     skipped    result, checks: the same job has been done before, and its result is unchanged
     failed     error, message, exit_code
 """
@@ -33,6 +34,8 @@ STAGES = {
     "plan": "planning",
     "model": "downloading weights",
     "enhance": "enhancing",
+    "render": "making parts",
+    "mix": "mixing sound",
     "waiting": "waiting for workers",
     "assemble": "assembling",
     "check": "checking",
@@ -141,15 +144,10 @@ class TerminalReporter:
 
     def _finished(self, facts: dict[str, Any]) -> None:
         speed = facts["frames"] / max(facts["seconds"], 1e-3)
-        kept = (
-            f", {facts['cached_chunks']} of {facts['chunks']} chunks were there"
-            if facts["cached_chunks"]
-            else ""
-        )
-        self._line(f"  done in {facts['seconds']:.1f} s ({speed:.1f} fps{kept})")
-        self._out.print(Text(facts["result"]))
-        self._out.print(Text(facts["report"]))
-        self._out.print(Text(facts["previews"]["before_after"]))
+        self._line(f"  done in {facts['seconds']:.1f} s ({speed:.1f} fps{_kept(facts)})")
+        shown = facts["pictures"] if "pictures" in facts else [facts["previews"]["before_after"]]
+        for place in (facts["result"], facts["report"], *shown):
+            self._out.print(Text(place))
 
     def _line(self, text: str) -> None:
         self._errors.print(Text(plain(text)))
@@ -165,6 +163,16 @@ class TerminalReporter:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+def _kept(facts: dict[str, Any]) -> str:
+    """What a job did not have to make again."""
+    if facts.get("cached_chunks"):
+        return f", {facts['cached_chunks']} of {facts['chunks']} chunks were there"
+    work = facts.get("work", {})
+    if work.get("cached"):
+        return f", {work['cached']} of {work['segments']} segments were there"
+    return ""
 
 
 def said_once(source: Path, message: str) -> str:

@@ -57,6 +57,7 @@ class EpisodeOutcome(Frozen):
     result: str
     ref: MediaRef
     report: str
+    pictures: list[str]
     frames: int
     scenes: int
     work: EpisodeWork
@@ -161,9 +162,9 @@ def _enhanced(
         place.mkdir(exist_ok=True)
         source = clip.source.ref or str(clip.source.path)
         output = str(place / f"clip.{wanted.container}")
-        enhance(source, wanted, output=output, dispatch=dispatch, overwrite=True, store=store)
-        made = fetch_clip(output, None, place)
-        done[name] = made
+        with open_channel(current_channel().below()):
+            enhance(source, wanted, output=output, dispatch=dispatch, overwrite=True, store=store)
+        done[name] = fetch_clip(output, None, place)
     return done
 
 
@@ -228,6 +229,7 @@ def _finish(
         result=places["result"],
         ref=MediaRef.model_validate(places["ref"]),
         report=places["report"],
+        pictures=[places[kind] for kind in pictures],
         frames=plan.timeline.frames,
         scenes=len(plan.footages),
         work=work,

@@ -22,6 +22,7 @@ class Channel:
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener
         self._stop = threading.Event()
+        self._below: list[Channel] = []
         self._lock = threading.Lock()
         self.error: SakugaError | None = None
         """The first error that no retry can help."""
@@ -35,6 +36,19 @@ class Channel:
     def cancel(self) -> None:
         """Ask the job to stop; it does so within a second or two."""
         self._stop.set()
+        with self._lock:
+            below = list(self._below)
+        for channel in below:
+            channel.cancel()
+
+    def below(self) -> "Channel":
+        """A channel for a job that this one waits for: it is heard here, and stops with this one."""
+        channel = Channel(lambda kind, facts: self.emit(kind, **facts))
+        with self._lock:
+            self._below.append(channel)
+        if self.cancelled():
+            channel.cancel()
+        return channel
 
     def cancelled(self) -> bool:
         """Whether the job has been asked to stop."""

@@ -54,6 +54,8 @@ def join_episode(
         scratch=job.folder,
         settings=load_settings(),
         cancelled=channel.cancelled,
+        # the check decodes all of it
+        decode=False,
     )
     return output, made
 

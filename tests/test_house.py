@@ -202,6 +202,6 @@ def test_the_engine_starts_without_the_orchestrator() -> None:
 
 
 def test_what_runs_beside_the_import_of_prefect_does_not_import_it_too() -> None:
-    ahead = "import sys, app.jobs as jobs; jobs._digest_ahead(jobs.Path('README.md'))"
+    ahead = "import sys, app.jobs as jobs; jobs.Runner._ahead(None, jobs.Item(jobs.Path('README.md')))"
     code = f"{ahead}; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
