@@ -103,16 +103,13 @@ def audit_episode(
         check_chapters(timeline, made.info),
         *check_cover(spec, made.info),
     ]
+    track, heard = sound_track(result, made.info), None
+    plans = Plans(footages, spec, form, settings, cancelled)
     try:
-        track = sound_track(result, made.info)
         heard = hear(track, sample_at(timeline.duration), cancelled=cancelled) if track else None
         checks += check_sound(
             made.info, track, heard, timeline, spec.output, footages, mixed, settings.limits, cancelled
         )
-    except ContractError as error:
-        return Audit((*checks, _unreadable(error)))
-    try:
-        plans = Plans(footages, spec, form, settings, cancelled)
         found = _looks(result, made, timeline, plans, looks or {}, watch)
     except ContractError as error:
         return Audit((*checks, _unreadable(error)), heard)
