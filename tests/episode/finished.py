@@ -11,6 +11,7 @@ import numpy as np
 
 from sakuga.episode.assembly import assemble_episode
 from sakuga.episode.audit import Audit, audit_episode
+from sakuga.episode.cover import make_cover
 from sakuga.episode.footage import Footage
 from sakuga.episode.form import HD_COLOUR, Form
 from sakuga.episode.mix import Mixed, mix
@@ -139,13 +140,16 @@ def finish(folder: Path, spec: dict[str, Any], clips: Sequence[dict[str, Any]]) 
     ]
     mixed = mix(said, timeline, sounds, folder / "mix", folder, SETTINGS)
     result = folder / f"episode.{said.output.container}"
+    time, cover = said.output.cover, None
+    if time is not None:
+        cover = make_cover(segments, timeline, form, time, folder / "cover.jpg")
     assemble_episode(
         segments,
         timeline,
         form,
         sound=mixed.path,
         subtitles=(),
-        cover=None,
+        cover=cover,
         metadata={"title": said.title},
         output=result,
         scratch=folder,

@@ -9,7 +9,7 @@ import pytest
 
 from sakuga.episode.wav import Samples
 from tests.clips import Rgb, numbered
-from tests.episode.finished import Finished, finish, write_aac
+from tests.episode.finished import Finished, finish, muxed, write_aac
 from tests.episode.sounds import decoded, noise, tone, voice
 
 TWO: list[dict[str, Any]] = [{"title": "One"}, {"title": "Two"}]
@@ -83,6 +83,14 @@ def test_titles_are_no_fault_and_their_absence_is_one(tmp_path: Path) -> None:
     plain = finish(tmp_path / "without", {**CUT}, [{}, {}])
     assert faults(titled) == []
     assert {name for name, _, _ in faults(titled, plain.result)} == {"Frames beside cuts"}
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_cover_that_is_missing_is_found(tmp_path: Path, container: str) -> None:
+    right = finish(tmp_path, {**CUT, "output": {"container": container, "cover": "1"}}, [{"wave": None}])
+    assert faults(right) == []
+    bare = muxed(tmp_path / f"bare.{container}", right.result, right.result, right.timeline.chapters)
+    assert "Cover" in {name for name, _, _ in faults(right, bare)}
 
 
 def test_black_where_the_clip_is_not_is_found_beside_black_where_it_is(tmp_path: Path) -> None:
