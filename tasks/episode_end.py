@@ -79,6 +79,7 @@ def check_result(job: EpisodeJob, result: Path, mixed: Mixed) -> Audit:
             mixed,
             load_settings(),
             watch=lambda frame: on_frame(frame),
+            cancelled=current_channel().cancelled,
         )
     for check in audit.checks:
         if not check.passed:

@@ -140,8 +140,7 @@ def timing_problems(spec: EpisodeSpec, durations: Sequence[Fraction], rate: Frac
     """What cannot be done in time, as one sentence for each scene, counted from 0, that has a problem."""
     problems: dict[int, str] = {}
     before = 0
-    for index, (scene, duration) in enumerate(zip(spec.scenes, durations, strict=True)):
-        name = spec.names[index]
+    for index, (name, scene, duration) in enumerate(zip(spec.names, spec.scenes, durations, strict=True)):
         after = overlap(spec, index, rate) if index + 1 < len(spec.scenes) else 0
         if scene.start >= duration:
             problems[index] = (
@@ -160,10 +159,10 @@ def timing_problems(spec: EpisodeSpec, durations: Sequence[Fraction], rate: Frac
 def _place(spec: EpisodeSpec, durations: Sequence[Fraction], rate: Fraction) -> tuple[Placed, ...]:
     placed: list[Placed] = []
     first = before = 0
-    for index, (scene, duration) in enumerate(zip(spec.scenes, durations, strict=True)):
+    for index, (name, scene, duration) in enumerate(zip(spec.names, spec.scenes, durations, strict=True)):
         frames = scene_frames(scene, duration, rate)
         after = overlap(spec, index, rate) if index + 1 < len(spec.scenes) else 0
-        placed.append(Placed(name=spec.names[index], first=first, frames=frames, before=before, after=after))
+        placed.append(Placed(name=name, first=first, frames=frames, before=before, after=after))
         first, before = first + frames - after, after
     return tuple(placed)
 

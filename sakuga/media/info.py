@@ -5,17 +5,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+MAX_DIGITS = 200
+_PATTERN = r"^\s*-?[0-9]{1,18}(/[0-9]{1,18}|\.[0-9]{1,18})?\s*$"
+
 
 def _fraction(value: Any) -> Any:  # noqa: ANN401 - a pydantic validator takes anything
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         return value
+    if isinstance(value, str) and (len(value) > MAX_DIGITS or "e" in value.lower()):
+        # `1e999999999` is a fraction too, and would fill the memory
+        raise ValueError("must be a number such as 24, 23.976 or 24000/1001")
     try:
         return Fraction(value)
     except ZeroDivisionError as error:
         raise ValueError("the denominator of a fraction must not be zero") from error
 
-
-_PATTERN = r"^\s*-?[0-9]{1,18}(/[0-9]{1,18}|\.[0-9]{1,18})?\s*$"
 
 Rational = Annotated[
     Fraction,
