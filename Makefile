@@ -6,7 +6,7 @@ BIN := .venv/bin
 VIDEO ?=
 PORT ?=
 
-.PHONY: setup models demo farm test check lint types unit bench bench-models bench-farm services soak clean-venv
+.PHONY: setup models demo demo-episode farm test check lint types unit bench bench-models bench-farm services soak clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -37,6 +37,9 @@ models: .venv/.models
 
 demo: setup
 	@$(BIN)/python -m app.demo $(if $(VIDEO),"$(VIDEO)")
+
+demo-episode: setup
+	@$(BIN)/python -m app.demo_episode
 
 # Prefect's server, its page, all deployments and the workers of this machine, until Ctrl-C.
 farm: setup
