@@ -216,7 +216,7 @@ def _finish(
     with clock("assemble"):
         result, joined = join_episode(job, segments, mixed, destination.name)
     with clock("check"):
-        audit = check_result(job, result, mixed)
+        audit = check_result(job, result, segments, mixed)
     with clock("previews"):
         pictures = draw_pictures(job, result, audit)
     work = _work(parts, cached)

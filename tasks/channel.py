@@ -23,7 +23,8 @@ class Channel:
         self._listener = listener
         self._stop = threading.Event()
         self._below: list[Channel] = []
-        self._lock = threading.Lock()
+        # whoever hears an event may stop the job
+        self._lock = threading.RLock()
         self.error: SakugaError | None = None
         """The first error that no retry can help."""
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from sakuga.episode.audit import look_at_segment
 from sakuga.episode.copying import copy_span
 from sakuga.episode.key import segment_key, sound_key
 from sakuga.episode.mix import Mixed, mix
 from sakuga.episode.plan import EpisodePlan, Found, plan_episode
 from sakuga.episode.render import render
+from sakuga.episode.seams import SegmentLook
 from sakuga.episode.sound import SceneSound, scene_sound
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.errors import CancelledError, SakugaError
@@ -38,10 +40,11 @@ class EpisodeJob(Frozen):
 
 
 class SegmentRecord(Kept):
-    """A finished segment; of its frames `copied` are a clip's own packets."""
+    """A finished segment: of its frames `copied` are a clip's own packets; `look` is what its check saw."""
 
     frames: int
     copied: int = 0
+    look: SegmentLook
 
 
 class SoundRecord(Kept):
@@ -155,8 +158,11 @@ def make_segment(job: EpisodeJob, index: int, progress: Progress) -> SegmentReco
             )
             try:
                 copied = _make(plan, index, output, progress)
-                frames = plan.timeline.segments[index].frames
-                record = SegmentRecord(key=key, ref=NOT_YET, frames=frames, copied=copied)
+                segment = plan.timeline.segments[index]
+                look = look_at_segment(
+                    output, segment, plan.spec, plan.form, plan.footages, load_settings(), channel.cancelled
+                )
+                record = SegmentRecord(key=key, ref=NOT_YET, frames=segment.frames, copied=copied, look=look)
                 record = cache.keep(record, output)
             finally:
                 output.unlink(missing_ok=True)

@@ -54,8 +54,8 @@ def join_episode(
         scratch=job.folder,
         settings=load_settings(),
         cancelled=channel.cancelled,
-        # the check decodes all of it
-        decode=False,
+        # segments of one encoder were decoded one by one; where others follow, decoders have to follow too
+        decode=any(record.copied for record in segments),
     )
     return output, made
 
@@ -65,8 +65,8 @@ def _local(cache: PartCache[SegmentRecord], record: SegmentRecord, folder: Path)
 
 
 @step("check episode")
-def check_result(job: EpisodeJob, result: Path, mixed: Mixed) -> Audit:
-    """Check the episode against its plan, its clips and its mix."""
+def check_result(job: EpisodeJob, result: Path, segments: Sequence[SegmentRecord], mixed: Mixed) -> Audit:
+    """Check the episode against its plan, its clips and its mix; its segments were looked at when made."""
     plan = load_plan(job.folder)
     current_channel().emit("stage", stage="check")
     with stage_progress("check", plan.timeline.frames) as on_frame:
@@ -78,6 +78,7 @@ def check_result(job: EpisodeJob, result: Path, mixed: Mixed) -> Audit:
             plan.footages,
             mixed,
             load_settings(),
+            looks={index: record.look for index, record in enumerate(segments)},
             watch=lambda frame: on_frame(frame),
             cancelled=current_channel().cancelled,
         )
