@@ -155,7 +155,9 @@ def test_every_documented_flag_exists() -> None:
     unknown = {
         f"{name}: {flag}"
         for name, text in documents().items()
-        for line in re.findall(r"sakuga (?:enhance|probe|models|doctor|clean|farm|jobs)\b[^\n]*", text)
+        for line in re.findall(
+            r"sakuga (?:enhance|probe|models|doctor|clean|farm|jobs|episode)\b[^\n]*", text
+        )
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)
         if flag not in known
     }
@@ -166,6 +168,7 @@ def test_every_documented_flag_exists() -> None:
     ("file", "flow", "page"),
     [
         ("enhance", "enhance", "prefect.md"),
+        ("episode", "episode", "episodes.md"),
         ("watch", "watch_folder", "watching.md"),
         ("cleanup", "cleanup", "watching.md"),
     ],
