@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.demo_art import close_up, evening, walk
 from app.demo_canvas import Rgb
 from app.demo_clip import SOUND_RATE, tune
+from sakuga.media.encode import beside
 
 Wave = NDArray[np.float32]
 TALK = 1.75
@@ -87,7 +88,16 @@ SHOTS = (
 
 def write_clip(path: Path, shot: Shot) -> None:
     """Draw a shot into an MP4 file, each drawing for two frames as animators do."""
-    with av.open(str(path), "w") as container:
+    part = beside(path)
+    try:
+        _draw(part, shot)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _draw(path: Path, shot: Shot) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=shot.rate, options={"crf": "20"})
         video.width, video.height, video.pix_fmt = *shot.size, "yuv420p"
         sound = None

@@ -47,7 +47,7 @@ deployments:
 OVERHEAD_CHUNKS, OVERHEAD_SECONDS, OVERHEAD_BOUND = 60, 10.0, 0.10
 SCALING_SECONDS = 8.0
 SCALING = ((1, 20), (2, 40), (4, 80), (8, 500), (16, 500))
-POSTGRES_SCALING = ((8, 500), (16, 500))
+POSTGRES_SCALING = ((8, 500),)
 """Workers, and chunks for them: few workers would take hours for 500."""
 
 EFFICIENCY_WORKERS, EFFICIENCY_BOUND = 8, 0.90

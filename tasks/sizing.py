@@ -10,8 +10,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-WORTH = 30.0
-"""Seconds of work that are worth a run of their own, which takes some seconds to start."""
+WORTH = 45.0
+"""Seconds of work that are worth a run of their own, which takes five to ten seconds to start."""
 
 RESERVE = 0.25
 """Part of a worker's share that is kept for later: speeds are rarely further from what was measured."""
