@@ -64,9 +64,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def made(folder: Path, **options: object) -> EpisodeWork:
+def made(folder: Path) -> EpisodeWork:
     """What was made for the episode of a folder."""
-    return episode(str(folder / "pilot.yaml"), overwrite=True, **options).work  # type: ignore[arg-type]
+    return episode(str(folder / "pilot.yaml"), overwrite=True).work
 
 
 def test_an_episode_has_every_frame_of_its_scenes_and_all_that_was_asked(
