@@ -1,18 +1,19 @@
 """What a container holds, exactly: the value types that a probe returns."""
 
+import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
-MAX_DIGITS = 200
+_HUGE = re.compile(r"e[+-]?[0-9_]{4}", re.IGNORECASE)
 _PATTERN = r"^\s*-?[0-9]{1,18}(/[0-9]{1,18}|\.[0-9]{1,18})?\s*$"
 
 
 def _fraction(value: Any) -> Any:  # noqa: ANN401 - a pydantic validator takes anything
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         return value
-    if isinstance(value, str) and (len(value) > MAX_DIGITS or "e" in value.lower()):
+    if isinstance(value, str) and _HUGE.search(value):
         # `1e999999999` is a fraction too, and would fill the memory
         raise ValueError("must be a number such as 24, 23.976 or 24000/1001")
     try:

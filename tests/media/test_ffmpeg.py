@@ -195,6 +195,7 @@ def test_the_program_dies_when_this_process_is_killed() -> None:
     assert children
     parent.kill()
     parent.wait()
+    deadline = time.monotonic() + SOON
     while any(Path(f"/proc/{p}").exists() for p in children) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(p in pids_of(mark) for p in children)
