@@ -28,7 +28,7 @@ UP_WITHIN = 90.0
 ENDED_WITHIN = 15.0
 GONE_WITHIN = 20.0
 """Seconds from a kill of the farm to the end of its last process: eight for workers, three for the server."""
-DONE_WITHIN = 120.0
+DONE_WITHIN = 240.0
 CONNECTIONS = 150
 """More than the hundred requests that Prefect takes at a time on SQLite."""
 ENDS = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -267,7 +267,8 @@ def test_a_signal_ends_everything_and_running_runs_say_so(farm: Up, tmp_path: Pa
     farm.process.send_signal(signal.SIGTERM)
     assert farm.process.wait(ENDED_WITHIN + 10) == 0
     assert time.monotonic() - began < ENDED_WITHIN
-    assert psutil.wait_procs(members, 0.1)[1] == []
+    # the last of them is reaped by init, which a busy machine keeps waiting
+    assert psutil.wait_procs(members, 5)[1] == []
     log = next((farm.home / "farm" / "logs").glob("*-cpu-0.log")).read_text()
     assert "Finished in state Crashed('Execution was aborted by a termination signal.')" in log
 
