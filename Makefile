@@ -55,6 +55,10 @@ types: models
 # files of tests side by side; a server for each process is what more processes cost
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 
+# of whole videos: much work, and nothing that minds what else is done; memory that runs out does
+MINDS := tests/acceptance/test_model_faults.py
+PICTURES := $(filter-out $(MINDS),$(wildcard tests/acceptance/test_*.py)) tests/analysis tests/episode tests/media
+
 unit: models
 	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"
 
@@ -69,8 +73,9 @@ test: lint types services
 	@log=$$(mktemp); $(BIN)/pytest -q -m farm > "$$log" 2>&1 & farm=$$!; \
 	trap 'kill $$farm; wait $$farm; rm -f "$$log"' INT TERM; \
 	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"; unit=$$?; \
-	$(BIN)/pytest -q -m "slow and not farm"; slow=$$?; wait $$farm; farm=$$?; \
-	cat "$$log"; rm -f "$$log"; exit $$((unit | slow | farm))
+	$(BIN)/pytest -q $(PARALLEL) -m "slow and not farm" $(PICTURES); pictures=$$?; \
+	$(BIN)/pytest -q -m "slow and not farm" $(addprefix --ignore=,$(PICTURES)); slow=$$?; \
+	wait $$farm; farm=$$?; cat "$$log"; rm -f "$$log"; exit $$((unit | pictures | slow | farm))
 
 bench: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write
