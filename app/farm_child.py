@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 POLL = 0.2
@@ -131,7 +132,7 @@ def main() -> None:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         restore_signals=True,
-        preexec_fn=_prepare,
+        preexec_fn=partial(_prepare, os.getpid()),
     )
     while child.poll() is None:
         if select.select([sys.stdin], [], [], POLL)[0] and not os.read(sys.stdin.fileno(), 1):
@@ -144,11 +145,14 @@ def main() -> None:
     os._exit(128 - code if code and code < 0 else code or 0)
 
 
-def _prepare() -> None:
+def _prepare(keeper: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     if sys.platform == "linux":
         _die_with_keeper()
+    if os.getppid() != keeper:
+        # it was killed before that call
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -132,7 +133,7 @@ def _start(argv: Sequence[str], piped: bool) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             close_fds=True,
             start_new_session=True,
-            preexec_fn=_die_with_parent if _LIBC else None,
+            preexec_fn=partial(_die_with_parent, os.getpid()) if _LIBC else None,
         )
     except OSError as error:
         raise SubprocessError(
@@ -140,11 +141,14 @@ def _start(argv: Sequence[str], piped: bool) -> subprocess.Popen[bytes]:
         ) from error
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # Runs between fork and exec, where locks held by other threads stay locked for ever: nothing here
     # allocates a module or takes a lock, and the library was loaded before the fork.
     if _LIBC:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # it was killed before that call
+        os._exit(1)
 
 
 def _wait(
