@@ -6,7 +6,7 @@ BIN := .venv/bin
 VIDEO ?=
 PORT ?=
 
-.PHONY: setup models demo demo-episode farm test check lint types unit bench bench-models bench-farm services soak clean-venv
+.PHONY: setup models demo demo-episode farm test check lint types unit bench bench-models bench-episode bench-farm services soak clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -82,6 +82,9 @@ bench: models
 
 bench-models: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),models) --write
+
+bench-episode: setup
+	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),episode) --write
 
 # Minutes to hours; with PostgreSQL where it is installed.
 bench-farm: models services

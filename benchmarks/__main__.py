@@ -22,6 +22,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "reuse": ("reuse", "measure"),
         "reference_job": ("reference_job", "measure"),
     },
+    "episode": {
+        "episode_time": ("episode", "measure"),
+        "episode_memory": ("episode", "measure_memory"),
+    },
     "farm": {
         "farm_overhead": ("farm", "measure_overhead"),
         "farm_scaling": ("farm", "measure_scaling"),

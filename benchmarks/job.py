@@ -1,10 +1,11 @@
-"""A whole job through the command line, with what it used while it ran."""
+"""A whole job as a process, with what it used while it ran."""
 
 import os
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +44,28 @@ def run_job(source: Path, folder: Path, *options: str) -> Used:
     """
     output = folder / "out"
     output.mkdir(parents=True)
-    argv = [sys.executable, "-m", "app.cli", "enhance", str(source), "-o", str(output), "--json", *options]
+    argv = ["-m", "app.cli", "enhance", str(source), "-o", str(output), "--json", *options]
+    return watch_python(argv, folder, output)
+
+
+def watch_python(argv: Sequence[str], folder: Path, output: Path) -> Used:
+    """Run Python with these arguments and look at what it uses.
+
+    Args:
+        argv: Python's arguments.
+        folder: for all that is written, Sakuga's home in it.
+        output: where the one result will be.
+
+    Raises:
+        RuntimeError: it failed.
+    """
     environment = os.environ | {"SAKUGA_HOME": str(folder / "home")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.monotonic()
     with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(argv, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, *argv], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
         memory, disk = _watch(process, folder)
     wall = time.monotonic() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
