@@ -1,6 +1,7 @@
 """An episode as MoviePy's documentation makes it.
 
-`python -m benchmarks.moviepy_child RESULT FADE CLIP ...`; `FADE` is in seconds. Every clip is opened at once, brought to 720p with bars, and faded into the next, its sound too.
+`python -m benchmarks.moviepy_child RESULT FADE CLIP ...`; `FADE` is in seconds. Every clip is opened
+at once, brought to 720p with bars, and faded into the next, its sound too.
 """
 
 import sys
