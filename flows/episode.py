@@ -15,8 +15,6 @@ from flows.enhance import enhance
 from flows.forms import titled
 from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
-from sakuga.episode.load import load_episode
-from sakuga.episode.places import located
 from sakuga.episode.report import EpisodeReport, EpisodeWork
 from sakuga.episode.retake import replaced, scene_number
 from sakuga.episode.spec import EpisodeSpec
@@ -41,6 +39,7 @@ from tasks.episode import (
     plan_scenes,
 )
 from tasks.episode_end import check_result, draw_pictures, episode_report, join_episode
+from tasks.episode_files import episode_files
 from tasks.failure import said_plainly
 from tasks.gather import gather, settle_all
 from tasks.job import prepare_store
@@ -90,12 +89,12 @@ def episode(
     """Stitch clips into an episode. What was made once is kept: after a change only what changed is made.
 
     Args:
-        episode: The episode: a YAML or JSON file of the machine that runs this, or all of it.
+        episode: The episode: a YAML or JSON file of the machine that runs this or of the store, or all of it.
         output: File or folder for the result; empty is beside the file, or in the store.
         retakes: Scenes that get another clip; the file is not changed.
         dispatch: Where clips are enhanced, if the episode asks for that: `local` or `pool`.
         overwrite: Replace a result of the same name.
-        store: A media store block, as `type/name`; clips may be keys or addresses in it.
+        store: A media store block, as `type/name`; files may be keys or addresses in it.
 
     Returns:
         Where everything is, and how much was made.
@@ -107,19 +106,19 @@ def episode(
         SakugaError: anything else that went wrong.
     """
     clock = Stopwatch()
-    with open_channel(), run_folder(load_settings().scratch_root) as folder:
-        file = Path(episode).expanduser().absolute() if isinstance(episode, str) else None
-        spec = load_episode(file) if file else episode
-        assert isinstance(spec, EpisodeSpec)
+    root = load_settings().scratch_root
+    with open_channel(), run_folder(root) as folder, episode_files(store, folder) as files:
+        prepare_store(store)
+        opened = files.open(episode)
+        file, spec = opened.file, opened.spec
         for retake in retakes:
             spec = replaced(spec, scene_number(spec, retake.scene), retake.clip, retake.notes)
-        spec = located(spec, file.parent if file else Path.cwd(), in_store=store is not None)
-        name = file.name if file else spec.title
+        spec = files.located(spec, opened)
         destination = choose_destination(
-            file, name, spec.output.container, output, in_store=store is not None, overwrite=overwrite
+            file, opened.name, spec.output.container, output, in_store=store is not None, overwrite=overwrite
         )
-        prepare_store(store)
         with clock("read"):
+            mark, spec = _mark(spec), files.fetch(spec)
             clips = _clips(spec, store, folder)
         if spec.enhance:
             with clock("enhance"):
@@ -128,7 +127,7 @@ def episode(
             job = plan_scenes(spec, clips, store, folder)
         with clock("render"):
             parts, cached = _parts(job)
-        return _finish(job, parts, cached, destination, clock, overwrite)
+        return _finish(job, parts, cached, destination, mark, clock, overwrite)
 
 
 def _clips(spec: EpisodeSpec, store: str | None, folder: Path) -> dict[str, Clip | Unusable]:
@@ -201,6 +200,7 @@ def _finish(
     parts: Parts,
     cached: Parts,
     destination: Destination,
+    mark: str,
     clock: Stopwatch,
     overwrite: bool,
 ) -> EpisodeOutcome:
@@ -221,7 +221,7 @@ def _finish(
         pictures = draw_pictures(job, result, audit)
     work = _work(parts, cached)
     report = episode_report(job, result, destination.name, mixed, joined, work, clock.stages, audit)
-    place = Place(folder=job.folder, store=job.store, mark=_mark(plan.spec))
+    place = Place(folder=job.folder, store=job.store, mark=mark)
     places = publish(place, destination, result, report, pictures, overwrite=overwrite)
     publish_episode_artifacts(report, places)
     _refuse_failed(report, places)

@@ -13,7 +13,7 @@ from tasks.channel import current_channel
 from tasks.job import Source
 from tasks.probing import probe_once
 from tasks.retry import step
-from tasks.source import called_by_name, fetch_source, find_source
+from tasks.source import called_by_name, find_located, local_copy
 
 
 class Clip(Frozen):
@@ -37,7 +37,7 @@ def fetch_clip(clip: str, store: str | None, folder: Path) -> Clip | Unusable:
     A clip that is missing or broken is no failure here: whether it is one is for the episode to say.
 
     Args:
-        clip: a path of this machine, or a key or address in the store.
+        clip: a whole path of this machine, or a key or address in the store.
         store: the episode's media store block.
         folder: of this clip in the run; what is fetched goes there.
 
@@ -47,7 +47,7 @@ def fetch_clip(clip: str, store: str | None, folder: Path) -> Clip | Unusable:
     """
     current_channel().check()
     try:
-        source = fetch_source.fn(find_source(clip, store), store, folder)
+        source = local_copy(find_located(clip, store), store, folder)
         with called_by_name(source):
             return Clip(
                 source=source, info=probe_once(source.path, load_settings().limits, salvage=False).info

@@ -60,6 +60,21 @@ def find_source(source: str | MediaRef, store: str | None) -> Named:
     return _allowed(_in_store(source, store))
 
 
+def find_located(name: str, store: str | None) -> Named:
+    """Find out what a name means that is a whole path where it is one of this machine.
+
+    Args:
+        name: a whole path; or a key in the store, or its address, whatever the working folder holds.
+        store: the job's media store block.
+
+    Raises:
+        OptionError, UnreadableMediaError, LimitError, StoreError: as `find_source` does.
+    """
+    if store is None or Path(name).is_absolute():
+        return find_source(name, store)
+    return _allowed(_in_store(name, store))
+
+
 def _is_there(path: Path) -> bool:
     with suppress(OSError):
         return path.exists()
@@ -109,6 +124,11 @@ def fetch_source(named: Named, store: str | None, folder: Path) -> Source:
         DiskFullError: there is no room for it.
     """
     current_channel().emit("stage", stage="read")
+    return local_copy(named, store, folder)
+
+
+def local_copy(named: Named, store: str | None, folder: Path) -> Source:
+    """What `fetch_source` gives, for steps that fetch one of several files."""
     if named.path:
         sha256, size = digest_of(named.path)
         source = Source(path=named.path, name=named.name, sha256=sha256, size=size)

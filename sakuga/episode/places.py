@@ -1,6 +1,7 @@
 """Files that an episode names: where they are, and whether they are there."""
 
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -46,31 +47,55 @@ def located(spec: EpisodeSpec, folder: Path, *, in_store: bool = False) -> Episo
     Args:
         spec: as its file holds it.
         folder: that of the file.
-        in_store: a clip that is no file of this machine is a key in a store, and stays as it is.
+        in_store: a name of no file of this machine is a key in a store, and stays as it is.
     """
 
     def whole(name: str) -> str:
-        return name if is_address(name) else str(place_of(name, folder))
+        path = place_of(name, folder)
+        return name if is_address(name) or (in_store and not _exists(path)) else str(path)
 
-    def clip(name: str) -> str:
-        return name if in_store and not _exists(place_of(name, folder)) else whole(name)
+    return renamed(spec, whole, clips=True)
+
+
+def located_in_store(spec: EpisodeSpec, folder: str) -> EpisodeSpec:
+    """The episode with the files that it names as keys, where its own file is in a store.
+
+    Addresses and whole paths stay as they are. A name that leads out of the store is left to be refused as
+    no key.
+
+    Args:
+        spec: as its file holds it.
+        folder: what the key of the file has before its name, empty for a file at the top.
+    """
+
+    def key(name: str) -> str:
+        if is_address(name) or name.startswith("/"):
+            return name
+        return posixpath.normpath(posixpath.join(folder, name))
+
+    return renamed(spec, key, clips=True)
+
+
+def renamed(spec: EpisodeSpec, change: Callable[[str], str], *, clips: bool) -> EpisodeSpec:
+    """The episode with the names of its files changed, those of the scenes' clips with `clips` only."""
+    clip: dict[str, Callable[[str], str]] = {"clip": change} if clips else {}
 
     def scene(one: Scene) -> Scene:
-        titles = tuple(_changed(title, font=whole) for title in one.titles)
-        return _changed(one, clip=clip, subtitles=whole).model_copy(update={"titles": titles})
+        titles = tuple(_changed(title, font=change) for title in one.titles)
+        return _changed(one, subtitles=change, **clip).model_copy(update={"titles": titles})
 
-    sound: Soundtrack = _changed(spec.soundtrack, library=whole)
+    sound: Soundtrack = _changed(spec.soundtrack, library=change)
     sound = sound.model_copy(
         update={
-            "music": tuple(_changed(cue, file=whole) for cue in sound.music),
-            "effects": tuple(_changed(effect, file=whole) for effect in sound.effects),
+            "music": tuple(_changed(cue, file=change) for cue in sound.music),
+            "effects": tuple(_changed(effect, file=change) for effect in sound.effects),
         }
     )
     return spec.model_copy(
         update={
             "scenes": tuple(scene(one) for one in spec.scenes),
             "soundtrack": sound,
-            "credits": _changed(spec.credits, font=whole) if spec.credits else None,
+            "credits": _changed(spec.credits, font=change) if spec.credits else None,
         }
     )
 
@@ -81,8 +106,16 @@ def _changed(part: Part, **changes: Callable[[str], str]) -> Part:
     return part.model_copy(update={key: changes[key](name) for key, name in names.items() if name})
 
 
-def sound_files(spec: EpisodeSpec) -> Iterator[tuple[Loc, str]]:
-    """Files of music and effects that are named, each with its place."""
+def named_files(spec: EpisodeSpec) -> Iterator[tuple[Loc, str]]:
+    """Files beside the clips that are named, each with its place: fonts, subtitles, music and effects."""
+    for index, scene in enumerate(spec.scenes):
+        for number, title in enumerate(scene.titles):
+            if title.font:
+                yield ("scenes", index, "titles", number, "font"), title.font
+        if scene.subtitles:
+            yield ("scenes", index, "subtitles"), scene.subtitles
+    if spec.credits and spec.credits.font:
+        yield ("credits", "font"), spec.credits.font
     for index, cue in enumerate(spec.soundtrack.music):
         if cue.file:
             yield ("soundtrack", "music", index, "file"), cue.file

@@ -56,9 +56,7 @@ def plan_episode(spec: EpisodeSpec, clips: Sequence[Found | str], limits: Limits
     spec, clips, notes = _without_missing(spec, clips)
     infos = [clip.info for clip in clips if isinstance(clip, Found)]
     form = choose_form(spec, infos)
-    wrong = [*text_problems(spec).values(), *soundtrack_problems(spec.soundtrack, limits).values()]
-    if wrong:
-        raise OptionError(" ".join(wrong))
+    check_files(spec, limits)
     durations = [
         clip.info.video.duration if isinstance(clip, Found) else _wanted(scene)
         for scene, clip in zip(spec.scenes, clips, strict=True)
@@ -81,6 +79,17 @@ def plan_episode(spec: EpisodeSpec, clips: Sequence[Found | str], limits: Limits
         subtitles=merge_subtitles([_read(each, limits) for each in footages], spec.scenes, timeline),
         notes=notes,
     )
+
+
+def check_files(spec: EpisodeSpec, limits: Limits) -> None:
+    """Refuse fonts, music and effects that cannot be used.
+
+    Raises:
+        OptionError: some are missing, are none, or lack letters; all of them are named.
+    """
+    wrong = [*text_problems(spec).values(), *soundtrack_problems(spec.soundtrack, limits).values()]
+    if wrong:
+        raise OptionError(" ".join(dict.fromkeys(wrong)))
 
 
 def _read(footage: Footage, limits: Limits) -> tuple[SubtitleTrack, ...]:

@@ -11,8 +11,8 @@ from sakuga.episode.captions import read_captions
 from sakuga.episode.form import Form, choose_form
 from sakuga.episode.load import EpisodeFile
 from sakuga.episode.moods import read_moods, soundtrack_problems
-from sakuga.episode.places import clip_info, is_address, located, missing, sound_files
-from sakuga.episode.spec import EpisodeSpec
+from sakuga.episode.places import clip_info, is_address, located, missing, named_files
+from sakuga.episode.spec import EpisodeSpec, Soundtrack
 from sakuga.episode.timeline import Timeline, lay_out, timing_problems
 from sakuga.episode.titles import text_problems
 from sakuga.episode.tree import Loc, Problem, quoted
@@ -46,7 +46,7 @@ def review(
         file: as it was read; what is wrong in it is part of the result.
         limits: what clips may be at most.
         poll: called before each clip; it may raise to stop.
-        in_store: clips that are no files of this machine are keys in a store, which is not asked.
+        in_store: names of no files of this machine are keys in a store, which is not asked.
     """
     if file.readable is None:
         return Review(file.problems, ())
@@ -80,7 +80,7 @@ def _probed(
     unusable: list[Finding] = []
     seen: dict[str, MediaInfo | str] = {}
     for index, scene in enumerate(spec.scenes):
-        if _in_store(scene.clip) or _elsewhere(scene.clip):
+        if _elsewhere(scene.clip):
             continue
         if poll:
             poll()
@@ -101,9 +101,13 @@ def _with_choice(unusable: list[Finding], spec: EpisodeSpec) -> Iterator[Finding
 
 
 def _addresses(spec: EpisodeSpec) -> Iterator[Finding]:
-    for index, scene in enumerate(spec.scenes):
-        if _in_store(scene.clip) and not stands_in(scene.clip):
-            yield ("scenes", index, "clip"), f"{quoted(scene.clip)} is in a store and was not looked at."
+    """Names that were not looked at, as they are those of a store."""
+    clips = [(("scenes", index, "clip"), scene.clip) for index, scene in enumerate(spec.scenes)]
+    library = spec.soundtrack.library
+    others = [*named_files(spec), *([(("soundtrack", "library"), library)] if library else [])]
+    for loc, name in [*clips, *others]:
+        if _in_store(name) and not stands_in(name):
+            yield loc, f"{quoted(name)} is in a store and was not looked at."
 
 
 def _files(spec: EpisodeSpec, limits: Limits) -> Iterator[Finding]:
@@ -111,21 +115,29 @@ def _files(spec: EpisodeSpec, limits: Limits) -> Iterator[Finding]:
     for index, scene in enumerate(spec.scenes):
         if wrong := _subtitles_problem(scene.subtitles):
             yield ("scenes", index, "subtitles"), wrong
-    yield from text_problems(spec).items()
-    try:
-        sounds = soundtrack_problems(spec.soundtrack, limits)
-    except InputError as error:
-        sounds = {("soundtrack",): str(error)}
     library = spec.soundtrack.library
+    if library and _elsewhere(library):
+        spec = spec.model_copy(update={"soundtrack": _without_moods(spec.soundtrack, library)})
+    found = text_problems(spec)
+    try:
+        found |= soundtrack_problems(spec.soundtrack, limits)
+    except InputError as error:
+        found["soundtrack",] = str(error)
     if library and not _elsewhere(library) and not any(cue.mood for cue in spec.soundtrack.music):
         try:
             read_moods(Path(library))
         except OptionError as error:
-            sounds["soundtrack", "library"] = str(error)
-    named = dict(sound_files(spec))
-    for loc, wrong in sounds.items():
-        if not _elsewhere(named.get(loc, "")):
-            yield loc, wrong
+            found["soundtrack", "library"] = str(error)
+    elsewhere = {loc for loc, name in named_files(spec) if _elsewhere(name)}
+    yield from ((loc, wrong) for loc, wrong in found.items() if loc not in elsewhere)
+
+
+def _without_moods(sound: Soundtrack, library: str) -> Soundtrack:
+    """The soundtrack with the library in place of the files that only the library can tell."""
+    music = (
+        cue.model_copy(update={"file": library, "mood": None}) if cue.mood else cue for cue in sound.music
+    )
+    return sound.model_copy(update={"music": tuple(music)})
 
 
 def _subtitles_problem(name: str | None) -> str | None:
@@ -138,14 +150,14 @@ def _subtitles_problem(name: str | None) -> str | None:
     return None
 
 
-def _in_store(clip: str) -> bool:
-    """Whether a clip, as `located` names it, is an address or a key."""
-    return is_address(clip) or not Path(clip).is_absolute()
+def _in_store(name: str) -> bool:
+    """Whether a name, as `located` gives it, is an address or a key."""
+    return is_address(name) or not Path(name).is_absolute()
 
 
 def _elsewhere(name: str) -> bool:
     """Whether a name is that of nothing on this machine."""
-    return is_address(name) or stands_in(Path(name).name)
+    return _in_store(name) or stands_in(Path(name).name)
 
 
 def _after_enhance(
