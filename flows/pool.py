@@ -1,11 +1,12 @@
-"""One job over a work pool: its chunks are made by runs of another deployment, on machines of the pool.
+"""One job over a work pool: its parts are made by runs of another deployment, on machines of the pool.
 
-The job's run hands out units of chunks, sees by the store which chunks are finished and by Prefect's server
+The job's run hands out units of parts, sees by the store which parts are finished and by Prefect's server
 which runs have ended, and hands out again what is missing. No pixel passes through Prefect.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -18,17 +19,19 @@ from flows.pool_trust import Trust
 from flows.pool_units import InFlight, adopted, blame, error_of
 from sakuga.errors import FarmError
 from sakuga.settings import Farm
-from tasks.cache import ChunkCache, ChunkRecord
+from tasks.cache import Made
 from tasks.channel import current_channel
-from tasks.handover import read_report, share_job
-from tasks.job import Job, load_planned, open_store
+from tasks.handover import read_report
+from tasks.job import open_store
 from tasks.names import unit_name
 from tasks.progress import Progress
 from tasks.retry import patiently
-from tasks.scratch import noted_keys
 from tasks.shared import Failure
 from tasks.sizing import Speeds, next_unit
-from tasks.table import ChunkTable
+from tasks.spread import PoolWork
+from tasks.table import PartTable
+
+T = TypeVar("T", bound=Made)
 
 POLL = 0.2
 """Seconds between two looks at whether the job is to stop."""
@@ -53,43 +56,43 @@ CANCEL_SECONDS = 8.0
 
 
 def make_on_pool(
-    job: Job,
+    work: PoolWork[T],
     run: str,
     run_count: int,
     missing: Sequence[int],
     farm: Farm,
     progress: Progress,
-    table: ChunkTable,
+    table: PartTable,
     watch: Callable[[], None],
-) -> dict[int, ChunkRecord]:
-    """Have chunks made on the work pool of `farm.deployment`.
+) -> dict[int, T]:
+    """Have parts of a job made on the work pool of its deployment.
 
     Args:
-        job: the job; its folder holds its plan and the keys of its chunks.
+        work: what is to be made.
         run: id of the job's flow run: what it shares with workers lies under it.
         run_count: which try of that run this is.
-        missing: numbers of the chunks, in order.
+        missing: numbers of the parts, in order.
         farm: settings.
         progress: is told which frames are done.
-        table: is told what becomes of chunks.
+        table: is told what becomes of parts.
         watch: called a few times a second.
 
     Returns:
-        The finished chunks by number.
+        The finished parts by number.
 
     Raises:
         Abort: a later try of the same run works already.
         CancelledError: the job was asked to stop.
-        FarmError: chunks could not be made, or the server does not answer.
+        FarmError: parts could not be made, or the server does not answer.
         StoreError: the store refuses, or stays away.
         SakugaError: what a worker met that no other attempt can help.
     """
-    api = PoolApi(farm.deployment, run, farm.patience)
+    api = PoolApi(work.deployment, run, farm.patience)
     # refused here, before anything is copied into the store
     pool = api.pool()
-    share_job(job, run)
-    dispatcher = Dispatcher(job, run, run_count, missing, farm, api, pool, progress, table)
-    with keep_lease(open_store(job.store), run, run_count, farm.lease_seconds):
+    work.share(run)
+    dispatcher = Dispatcher(work, run, run_count, missing, farm, api, pool, progress, table)
+    with keep_lease(open_store(work.store), run, run_count, farm.lease_seconds):
         try:
             return dispatcher.make(watch)
         except Abort:
@@ -99,12 +102,12 @@ def make_on_pool(
             raise
 
 
-class Dispatcher:
-    """Hands out the chunks of one job until all are finished."""
+class Dispatcher(Generic[T]):
+    """Hands out the parts of one job until all are finished."""
 
     def __init__(
         self,
-        job: Job,
+        work: PoolWork[T],
         run: str,
         run_count: int,
         missing: Sequence[int],
@@ -112,17 +115,15 @@ class Dispatcher:
         api: PoolApi,
         pool: Pool,
         progress: Progress,
-        table: ChunkTable,
+        table: PartTable,
     ) -> None:
-        self._job, self._run, self._run_count, self._farm = job, run, run_count, farm
+        self._work, self._run, self._run_count, self._farm = work, run, run_count, farm
         self._api, self._pool, self._progress, self._table = api, pool, progress, table
-        self._store = open_store(job.store)
-        self._cache = ChunkCache(self._store)
-        self._keys = noted_keys(job.folder)
-        self._frames = {chunk.index: chunk.frames for chunk in load_planned(job.folder).plan.chunks}
+        self._store = open_store(work.store)
+        self._frames = work.frames
         self._left = set(missing)
         self._units: list[InFlight] = []
-        self._made: dict[int, ChunkRecord] = {}
+        self._made: dict[int, T] = {}
         self._trust = Trust(farm.tries)
         self._speeds = Speeds()
         self._count = 0
@@ -131,8 +132,8 @@ class Dispatcher:
         self._heard = time.monotonic()
         self._logger = get_run_logger()
 
-    def make(self, watch: Callable[[], None]) -> dict[int, ChunkRecord]:
-        """Have all chunks made; see `make_on_pool`."""
+    def make(self, watch: Callable[[], None]) -> dict[int, T]:
+        """Have all parts made; see `make_on_pool`."""
         self._adopt()
         channel = current_channel()
         while self._left:
@@ -152,13 +153,14 @@ class Dispatcher:
         return self._made
 
     def give_up(self, error: BaseException) -> None:
-        """Tell all runs to stop; finished chunks are kept."""
+        """Tell all runs to stop; finished parts are kept."""
         if not self._units:
             return
         self._logger.warning(
-            "Runs on the work pool that are told to stop: %d (%s); finished chunks are kept",
+            "Runs on the work pool that are told to stop: %d (%s); finished %s are kept",
             len(self._units),
             type(error).__name__,
+            self._work.parameter,
         )
         self._api.cancel([unit.run for unit in self._units], CANCEL_SECONDS)
 
@@ -166,50 +168,46 @@ class Dispatcher:
         """Go on with the runs that an earlier try of this job has started and that are alive."""
         wanted = dict.fromkeys(self._left)
         for run in self._api.living():
-            unit = adopted(run, wanted)
+            unit = adopted(run, wanted, self._work.parameter)
             if unit is None:
                 continue
-            for chunk in unit.left:
-                # two runs may have the same chunk when a crash came between; each is followed for its own
-                wanted.pop(chunk, None)
+            for part in unit.left:
+                # two runs may have the same part when a crash came between; each is followed for its own
+                wanted.pop(part, None)
             self._units.append(unit)
-            self._logger.info("The run %r works on %d chunks already, and goes on", run.name, len(unit.left))
+            parts = self._work.parameter
+            self._logger.info(
+                "The run %r works on %d %s already, and goes on", run.name, len(unit.left), parts
+            )
 
     def _look_at_store(self) -> None:
-        """Find chunks that runs have finished; only the next of each unit is looked for."""
+        """Find parts that runs have finished; only the next of each unit is looked for."""
         for unit in list(self._units):
             while unit.left and self._find(unit, unit.left[0]):
                 pass
             if not unit.left:
                 self._units.remove(unit)
 
-    def _find(self, unit: InFlight, chunk: int) -> bool:
-        record = patiently(lambda: self._cache.find(self._keys[chunk]))
+    def _find(self, unit: InFlight, part: int) -> bool:
+        record = self._work.find(part)
         if record is None:
             return False
-        unit.left.remove(chunk)
+        unit.left.remove(part)
         unit.made += 1
         unit.mark = time.monotonic()
         unit.worker = record.worker or unit.worker
         self._trust.made(record.worker)
-        self._note_made(chunk, record)
+        self._note_made(part, record)
         return True
 
-    def _note_made(self, chunk: int, record: ChunkRecord) -> None:
-        self._left.discard(chunk)
-        self._made[chunk] = record
+    def _note_made(self, part: int, record: T) -> None:
+        self._left.discard(part)
+        self._made[part] = record
         self._speeds.note(record.worker, record.frames, record.elapsed)
-        self._progress.set(chunk, record.frames)
-        self._table.record(chunk, record)
-        current_channel().emit(
-            "chunk",
-            chunk=chunk,
-            frames=record.frames,
-            cached=False,
-            key=record.key,
-            seconds=record.seconds,
-            worker=record.worker,
-        )
+        self._progress.set(part, record.frames)
+        self._table.record(part, record)
+        if self._work.told:
+            self._work.told(part, record)
 
     def _look_at_runs(self) -> None:
         """Ask the server what has become of the runs, and take back what ended ones have left."""
@@ -272,8 +270,8 @@ class Dispatcher:
 
     def _end(self, unit: InFlight, state: "State[object] | None") -> None:
         """Take what an ended run has made; the rest is given out again."""
-        for chunk in list(unit.left):
-            self._find(unit, chunk)
+        for part in list(unit.left):
+            self._find(unit, part)
         report = patiently(lambda: read_report(self._store, self._run, unit.name)) if unit.left else None
         if unit.may_show_up(report):
             return
@@ -281,28 +279,30 @@ class Dispatcher:
         if not unit.left:
             return
         worker = unit.worker or (report.worker if report else "unknown")
-        for chunk in unit.left:
-            self._table.set(chunk, state="waiting")
+        for part in unit.left:
+            self._table.set(part, state="waiting")
         self._trust.came_back(unit.left[0])
-        failures = blame(unit, report, state)
+        failures = blame(unit, report, state, self._work.what)
         if failures and not unit.made and (rest := self._trust.nothing_made(worker)):
             self._logger.warning("The worker %s fails at everything; it rests for %.0f s", worker, rest)
-        for chunk, failure in failures.items():
-            self._note_failure(chunk, failure, worker)
+        for part, failure in failures.items():
+            self._note_failure(part, failure, worker)
         how = f"ended {state.name}" if state and state.is_final() else "ended" if report else "is gone"
         self._logger.warning(
             "%s on the worker %s: not made, as the run %s; given out again",
-            unit_name(self._job.source.name, unit.left),
+            unit_name(self._work.name, unit.left, self._work.what),
             worker,
             how,
         )
 
-    def _note_failure(self, chunk: int, failure: Failure, worker: str) -> None:
-        workers = self._trust.failed(chunk, worker, final=not failure.retryable)
-        self._table.set(chunk, state="failed", worker=worker, tries=len(workers))
-        if self._trust.gives_up(chunk, self._pool.workers):
-            raise error_of(chunk, failure, workers)
-        self._logger.warning("Chunk %d failed on the worker %s: %s", chunk, worker, failure.message)
+    def _note_failure(self, part: int, failure: Failure, worker: str) -> None:
+        what = self._work.what
+        workers = self._trust.failed(part, worker, final=not failure.retryable)
+        self._table.set(part, state="failed", worker=worker, tries=len(workers))
+        if self._trust.gives_up(part, self._pool.workers):
+            raise error_of(part, failure, workers, what)
+        told = (what.capitalize(), part, worker, failure.message)
+        self._logger.warning("%s %d failed on the worker %s: %s", *told)
 
     def _say_who_is_there(self) -> None:
         """Say once that nobody is there to work, and once that somebody is again."""
@@ -316,12 +316,12 @@ class Dispatcher:
             self._logger.warning("No worker of the pool %r is online; waiting for one", self._pool.name)
         else:
             self._logger.info("%d workers of the pool %r are online", self._pool.slots, self._pool.name)
-        current_channel().emit("stage", stage="waiting" if waiting else "enhance")
+        current_channel().emit("stage", stage="waiting" if waiting else self._work.stage)
 
     def _hand_out(self) -> None:
         """Start runs for workers that have nothing to do, or soon will have nothing."""
-        held = {chunk for unit in self._units for chunk in unit.left}
-        missing = [chunk for chunk in sorted(self._left - held) if self._trust.ready(chunk)]
+        held = {part for unit in self._units for part in unit.left}
+        missing = [part for part in sorted(self._left - held) if self._trust.ready(part)]
         busy = sum(self._frames_left(unit) for unit in self._units)
         working = [unit for unit in self._units if not unit.ended and not self._ends_soon(unit)]
         waiting = sum(unit.waits for unit in self._units)
@@ -338,18 +338,18 @@ class Dispatcher:
                 unit_seconds=self._farm.unit_seconds,
             )
             missing = missing[len(unit) :]
-            wanted = [chunk for chunk in unit if not self._is_there(chunk)]
+            wanted = [part for part in unit if not self._is_there(part)]
             if not wanted:
-                # more may be there, and each look reads a whole chunk
+                # more may be there, and each look reads a whole part
                 return
             self._start(wanted)
-            busy, free = busy + sum(self._frames[chunk] for chunk in wanted), free - 1
+            busy, free = busy + sum(self._frames[part] for part in wanted), free - 1
 
-    def _is_there(self, chunk: int) -> bool:
-        """Whether another job has made a chunk meanwhile; it is taken then."""
-        record = patiently(lambda: self._cache.find(self._keys[chunk]))
+    def _is_there(self, part: int) -> bool:
+        """Whether another job has made a part meanwhile; it is taken then."""
+        record = self._work.find(part)
         if record:
-            self._note_made(chunk, record)
+            self._note_made(part, record)
         return record is not None
 
     def _ends_soon(self, unit: InFlight) -> bool:
@@ -360,27 +360,27 @@ class Dispatcher:
 
     def _frames_left(self, unit: InFlight) -> int:
         """Frames that a run has still to make, as far as is known."""
-        given = sum(self._frames[chunk] for chunk in unit.left)
+        given = sum(self._frames[part] for part in unit.left)
         if unit.state != StateType.RUNNING or not unit.left:
             return given
         made = (time.monotonic() - unit.mark) * (self._speeds.of(unit.worker) or 0.0)
         return given - min(round(made), self._frames[unit.left[0]])
 
-    def _start(self, chunks: list[int]) -> None:
+    def _start(self, parts: list[int]) -> None:
         self._count += 1
         name = f"{self._run_count}-{self._count}"
         rate = self._speeds.mean
-        expected = sum(self._frames[chunk] for chunk in chunks) / rate if rate else 0.0
+        expected = sum(self._frames[part] for part in parts) / rate if rate else 0.0
         deadline = max(self._farm.deadline, 5 * expected)
         parameters = {
             "job": self._run,
-            "chunks": chunks,
+            self._work.parameter: parts,
             "unit": name,
-            "store": self._job.store,
+            "store": self._work.store,
             "deadline": deadline,
         }
-        title = unit_name(self._job.source.name, chunks)
+        title = unit_name(self._work.name, parts, self._work.what)
         run = self._api.start(parameters, title, f"{self._run}/{name}")
-        self._units.append(InFlight(name, run, list(chunks), deadline))
+        self._units.append(InFlight(name, run, list(parts), deadline))
         about = f", about {expected:.0f} s of work" if expected else ""
         self._logger.info("Handed out %s%s", title, about)

@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pool:
-    """The work pool that chunks are made on; `slots` is how many runs it works on at a time, now."""
+    """The work pool that parts are made on; `slots` is how many runs it works on at a time, now."""
 
     name: str
     type: str

@@ -1,8 +1,8 @@
-"""Who failed at what in one job: which chunks and workers rest for a while, and when a chunk is given up.
+"""Who failed at what in one job: which parts and workers rest for a while, and when a part is given up.
 
 A worker with a broken installation or a dying device fails at once and is free again at once, so that it
-would take chunk after chunk while the good workers are busy. What fails again and again waits longer each
-time, and a chunk is given up only when every worker that is there has had a try at it.
+would take part after part while the good workers are busy. What fails again and again waits longer each
+time, and a part is given up only when every worker that is there has had a try at it.
 """
 
 import time
@@ -18,7 +18,7 @@ CONFIRMED = 2
 """Workers that meet an error which no other try can help before it is believed: a bad disk looks the same."""
 
 PATIENCE = 4
-"""Times as many failures of a chunk are enough, even when some worker has never had a try at it."""
+"""Times as many failures of a part are enough, even when some worker has never had a try at it."""
 
 
 @dataclass
@@ -31,44 +31,44 @@ class _Rest:
 
 @dataclass
 class Trust:
-    """What the failures of one job say of its chunks and its workers; `tries` are those of a chunk."""
+    """What the failures of one job say of its parts and its workers; `tries` are those of a part."""
 
     tries: int
     clock: Callable[[], float] = time.monotonic
-    _chunks: dict[int, _Rest] = field(default_factory=dict)
+    _parts: dict[int, _Rest] = field(default_factory=dict)
     _workers: dict[str, _Rest] = field(default_factory=dict)
     _failed: dict[int, list[str]] = field(default_factory=dict)
     _final: dict[int, list[str]] = field(default_factory=dict)
 
     def made(self, worker: str) -> None:
-        """A worker has made a chunk."""
+        """A worker has made a part."""
         self._workers.pop(worker, None)
 
     def nothing_made(self, worker: str) -> float:
         """A run of a worker has failed and made nothing; returns for how many seconds the worker rests."""
         return self._rest(self._workers.setdefault(worker, _Rest()))
 
-    def came_back(self, chunk: int) -> None:
-        """A run that was to make this chunk next has ended without it, for whatever reason."""
-        self._rest(self._chunks.setdefault(chunk, _Rest()))
+    def came_back(self, part: int) -> None:
+        """A run that was to make this part next has ended without it, for whatever reason."""
+        self._rest(self._parts.setdefault(part, _Rest()))
 
-    def failed(self, chunk: int, worker: str, *, final: bool) -> list[str]:
-        """A worker has failed at a chunk, `final` where no other attempt can help; all that did so far."""
-        workers = self._failed.setdefault(chunk, [])
+    def failed(self, part: int, worker: str, *, final: bool) -> list[str]:
+        """A worker has failed at a part, `final` where no other attempt can help; all that did so far."""
+        workers = self._failed.setdefault(part, [])
         workers.append(worker)
         if final:
-            self._final.setdefault(chunk, []).append(worker)
+            self._final.setdefault(part, []).append(worker)
         return workers
 
-    def gives_up(self, chunk: int, online: Collection[str]) -> bool:
-        """Whether nothing speaks for another try of a chunk by one of the workers that are online."""
-        return _enough(self._final.get(chunk, []), CONFIRMED, online) or _enough(
-            self._failed.get(chunk, []), self.tries, online
+    def gives_up(self, part: int, online: Collection[str]) -> bool:
+        """Whether nothing speaks for another try of a part by one of the workers that are online."""
+        return _enough(self._final.get(part, []), CONFIRMED, online) or _enough(
+            self._failed.get(part, []), self.tries, online
         )
 
-    def ready(self, chunk: int) -> bool:
-        """Whether a chunk may be given out now."""
-        rest = self._chunks.get(chunk)
+    def ready(self, part: int) -> bool:
+        """Whether a part may be given out now."""
+        rest = self._parts.get(part)
         return rest is None or self.clock() >= rest.until
 
     def resting(self, online: Collection[str]) -> int:

@@ -24,7 +24,7 @@ GRACE = 60.0
 
 @dataclass
 class InFlight:
-    """Chunks that were given to a run; `left` are those that are not known to be finished, in order."""
+    """Parts that were given to a run; `left` are those that are not known to be finished, in order."""
 
     name: str
     run: UUID
@@ -32,7 +32,7 @@ class InFlight:
     deadline: float
     adopted: bool = False
     made: int = 0
-    """Chunks of it that are finished."""
+    """Parts of it that are finished."""
 
     worker: str | None = None
     state: StateType = StateType.SCHEDULED
@@ -40,13 +40,13 @@ class InFlight:
     """When the run was first seen in this state."""
 
     mark: float = field(default_factory=time.monotonic)
-    """When it began with the chunk that it is at, as far as is known."""
+    """When it began with the part that it is at, as far as is known."""
 
     ended: float | None = None
     """When the run was first seen to have ended."""
 
     def may_show_up(self, report: UnitReport | None) -> bool:
-        """Whether a chunk that its ended run has finished may only not be seen from here yet."""
+        """Whether a part that its ended run has finished may only not be seen from here yet."""
         self.ended = self.ended or time.monotonic()
         said = report is not None and not set(report.done).isdisjoint(self.left)
         return said and time.monotonic() - self.ended < VISIBLE
@@ -74,16 +74,22 @@ class InFlight:
         return time.monotonic() - self.since > limits.get(self.state, float("inf"))
 
 
-def adopted(run: FlowRun, wanted: Mapping[int, Any]) -> InFlight | None:
-    """A living run of an earlier try of this job, with those of its chunks that are `wanted`."""
-    chunks, name = run.parameters.get("chunks"), run.parameters.get("unit")
-    if not isinstance(chunks, list) or not isinstance(name, str):
+def adopted(run: FlowRun, wanted: Mapping[int, Any], parameter: str = "chunks") -> InFlight | None:
+    """A living run of an earlier try of this job, with those of its parts that are `wanted`.
+
+    Args:
+        run: the run.
+        wanted: parts by number.
+        parameter: of the run that has the numbers of its parts.
+    """
+    parts, name = run.parameters.get(parameter), run.parameters.get("unit")
+    if not isinstance(parts, list) or not isinstance(name, str):
         return None
     deadline = run.parameters.get("deadline")
     unit = InFlight(
         name=name,
         run=run.id,
-        left=[chunk for chunk in chunks if chunk in wanted],
+        left=[part for part in parts if part in wanted],
         deadline=float(deadline) if isinstance(deadline, int | float) else float("inf"),
         adopted=True,
     )
@@ -92,16 +98,18 @@ def adopted(run: FlowRun, wanted: Mapping[int, Any]) -> InFlight | None:
     return unit
 
 
-def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -> dict[int, Failure]:
-    """Chunks of an ended unit that count as failed by it, and why; others are given out again as they are.
+def blame(
+    unit: InFlight, report: UnitReport | None, state: State[Any] | None, what: str = "chunk"
+) -> dict[int, Failure]:
+    """Parts of an ended unit that count as failed by it, and why; others are given out again as they are.
 
-    Where nobody knows which chunk was the reason it is the first that was not finished.
+    Where nobody knows which part was the reason it is the first that was not finished.
     """
     if not unit.left:
         return {}
     first = unit.left[0]
     if report is None and state is not None and state.type in (StateType.CANCELLING, StateType.CANCELLED):
-        # somebody has stopped it, which says nothing of its chunks
+        # somebody has stopped it, which says nothing of its parts
         return {}
     if report is None:
         said = f"{state.name}: {state.message}" if state else "it is not on the server any more"
@@ -110,14 +118,14 @@ def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -
                 error="FarmError", message=f"its run ended without a report ({said})", retryable=True
             )
         }
-    failed = {chunk: failure for chunk, failure in report.failed.items() if chunk in unit.left}
+    failed = {part: failure for part, failure in report.failed.items() if part in unit.left}
     if failed:
         return failed
     if report.failure:
         return {first: report.failure}
     if report.end == "deadline" and not unit.made:
         message = (
-            f"it was not done within {unit.deadline:.0f} s; make chunks shorter, or set "
+            f"it was not done within {unit.deadline:.0f} s; make {what}s shorter, or set "
             "SAKUGA_FARM__DEADLINE to more seconds"
         )
         # a device that hangs looks the same, and another worker may have a better one
@@ -130,12 +138,12 @@ def blame(unit: InFlight, report: UnitReport | None, state: State[Any] | None) -
     return {first: Failure(error="FarmError", message=message, retryable=True)}
 
 
-def error_of(chunk: int, failure: Failure, workers: list[str]) -> SakugaError:
+def error_of(part: int, failure: Failure, workers: list[str], what: str = "chunk") -> SakugaError:
     """The error that ends a job, of the same class as the one that the worker met."""
     kind = getattr(errors, failure.error, None)
     where = ", ".join(dict.fromkeys(workers))
     note = (
-        f"It happened in chunk {chunk} on the work pool (worker {where}; {len(workers)} of its runs failed)."
+        f"It happened in {what} {part} on the work pool (worker {where}; {len(workers)} of its runs failed)."
     )
     error: SakugaError
     if isinstance(kind, type) and issubclass(kind, SubprocessError):
@@ -144,6 +152,8 @@ def error_of(chunk: int, failure: Failure, workers: list[str]) -> SakugaError:
         error = kind(failure.message)
     else:
         said = failure.message if failure.error == "FarmError" else f"{failure.error}: {failure.message}"
-        error = FarmError(f"Chunk {chunk} could not be made on the work pool: {said.rstrip('.')}.")
+        error = FarmError(
+            f"{what.capitalize()} {part} could not be made on the work pool: {said.rstrip('.')}."
+        )
     error.add_note(note)
     return error

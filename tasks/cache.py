@@ -31,16 +31,21 @@ class Kept(Frozen):
     ref: MediaRef
 
 
-class ChunkRecord(ChunkResult, Kept):
-    """A finished chunk: where it is and what it took.
+class Made(Kept):
+    """A finished part with so many frames, and what it took.
 
     `worker` is who made it, `elapsed` the seconds of wall time that it took, `tries`
     which try of its task it was.
     """
 
+    frames: int
     worker: str = ""
     elapsed: float = 0.0
     tries: int = 1
+
+
+class ChunkRecord(ChunkResult, Made):
+    """A finished chunk: where it is and what it took."""
 
 
 R = TypeVar("R", bound=Kept)

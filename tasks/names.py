@@ -34,9 +34,9 @@ def episode_name(parameters: Mapping[str, Any]) -> str:
     return f"episode {_short(str(title or 'Episode'))}"
 
 
-def unit_name(name: str, chunks: Sequence[int]) -> str:
-    """`clip.mp4 chunks 12-40`: of a run that makes these chunks of the video called `name`."""
-    numbers = sorted(set(chunks))
+def unit_name(name: str, parts: Sequence[int], what: str = "chunk") -> str:
+    """`clip.mp4 chunks 12-40`: of a run that makes these parts of the video called `name`."""
+    numbers = sorted(set(parts))
     ranges: list[list[int]] = []
     for number in numbers:
         if ranges and number == ranges[-1][1] + 1:
@@ -44,9 +44,9 @@ def unit_name(name: str, chunks: Sequence[int]) -> str:
         else:
             ranges.append([number, number])
     if len(ranges) > RANGES:
-        return f"{_short(name)} {len(numbers)} chunks of {numbers[0]}-{numbers[-1]}"
+        return f"{_short(name)} {len(numbers)} {what}s of {numbers[0]}-{numbers[-1]}"
     text = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-    return f"{_short(name)} {'chunk' if len(numbers) == 1 else 'chunks'} {text or 'none'}"
+    return f"{_short(name)} {what if len(numbers) == 1 else f'{what}s'} {text or 'none'}"
 
 
 def source_name(source: object) -> str:

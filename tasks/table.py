@@ -1,4 +1,4 @@
-"""A table of a job's chunks in the Prefect UI: who made what, how fast, and at which try."""
+"""A table of a job's chunks, or other parts, in the Prefect UI: who made what, how fast, and at which try."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sakuga.quality.words import plain
-from tasks.cache import ChunkRecord
+from tasks.cache import Made
 from tasks.post import Post, artifact_key
 
 State = Literal["waiting", "running", "done", "kept from before", "failed"]
@@ -25,7 +25,7 @@ PATIENCE = 5.0
 
 @dataclass
 class Row:
-    """What is known of one chunk; `seconds` of wall time, `frames` of the result."""
+    """What is known of one part; `seconds` of wall time, `frames` of the result."""
 
     frames: int
     state: State = "waiting"
@@ -34,13 +34,20 @@ class Row:
     tries: int = 0
 
 
-class ChunkTable:
-    """The chunks of a job, shown at a bearable pace; every method may be called from any thread."""
+class PartTable:
+    """The parts of a job, shown at a bearable pace; every method may be called from any thread."""
 
-    def __init__(self, name: str, frames: Mapping[int, int]) -> None:
-        """A table of the job for the video `name`; `frames` is how many each chunk is to have, by number."""
+    def __init__(self, name: str, frames: Mapping[int, int], what: str = "chunk") -> None:
+        """A table of the job for the video `name`.
+
+        Args:
+            name: what people call the video.
+            frames: how many each part is to have, by number.
+            what: a part is, in one word.
+        """
+        self._what = what
         self._rows = {index: Row(count) for index, count in sorted(frames.items())}
-        self._post = Post("table", artifact_key("chunks", name))
+        self._post = Post("table", artifact_key(f"{what}s", name))
         self._lock = threading.Lock()
         self._changed = True
         self._next = time.monotonic() + FIRST
@@ -55,7 +62,7 @@ class ChunkTable:
         seconds: float | None = None,
         tries: int | None = None,
     ) -> None:
-        """Say what is new about a chunk; what is not given stays as it was."""
+        """Say what is new about a part; what is not given stays as it was."""
         new = {"state": state, "worker": worker, "frames": frames, "seconds": seconds, "tries": tries}
         with self._lock:
             row = self._rows.setdefault(index, Row(0))
@@ -64,8 +71,8 @@ class ChunkTable:
                     setattr(row, name, value)
                     self._changed = True
 
-    def record(self, index: int, record: ChunkRecord, *, kept: bool = False) -> None:
-        """Say that a chunk is finished; `kept` where it was there before this job."""
+    def record(self, index: int, record: Made, *, kept: bool = False) -> None:
+        """Say that a part is finished; `kept` where it was there before this job."""
         self.set(
             index,
             state="kept from before" if kept else "done",
@@ -81,35 +88,36 @@ class ChunkTable:
             self._show()
 
     def finish(self) -> None:
-        """Show the last state of all chunks, however the job has ended."""
+        """Show the last state of all parts, however the job has ended."""
         self._show()
         self._post.flush(PATIENCE)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What is shown: all chunks in one line, a line for each worker, and a line for each chunk."""
+        """What is shown: all parts in one line, a line for each worker, and a line for each part."""
         with self._lock:
             rows = dict(sorted(self._rows.items()))
-            return [_total(rows), *_workers(rows), *(_line(index, row) for index, row in rows.items())]
+            lines = [_total(rows), *_workers(rows, self._what)]
+            lines += [_line(index, row) for index, row in rows.items()]
+        # the first row's keys are the table's columns
+        return [{self._what: line.pop("part"), **line} for line in lines]
 
     def _show(self) -> None:
         with self._lock:
             changed, self._changed = self._changed, False
             self._next = time.monotonic() + PERIOD
         if changed:
-            self._post.show(
-                json.dumps(self.rows()), "Chunks of the video: their state, who made them, and how fast."
-            )
+            parts = f"{self._what.capitalize()}s of the video"
+            self._post.show(json.dumps(self.rows()), f"{parts}: their state, who made them, and how fast.")
 
 
 def _line(index: int, row: Row) -> dict[str, Any]:
     return _cells(str(index), row.state, plain(row.worker), row.frames, row.seconds, row.tries)
 
 
-def _cells(chunk: str, state: str, worker: str, frames: int, seconds: float, tries: int) -> dict[str, Any]:
-    # the first row's keys are the table's columns
+def _cells(part: str, state: str, worker: str, frames: int, seconds: float, tries: int) -> dict[str, Any]:
     speed = round(frames / seconds, 1) if seconds > 0 else None
     return {
-        "chunk": chunk,
+        "part": part,
         "state": state,
         "worker": worker,
         "frames": frames,
@@ -129,7 +137,7 @@ def _total(rows: Mapping[int, Row]) -> dict[str, Any]:
     return _cells(f"all {len(rows)}", ", ".join(counts), "", frames, 0.0, 0)
 
 
-def _workers(rows: Mapping[int, Row]) -> list[dict[str, Any]]:
+def _workers(rows: Mapping[int, Row], what: str) -> list[dict[str, Any]]:
     """What each worker has come to in this job, the busiest first."""
     made: dict[str, list[Row]] = {}
     for row in rows.values():
@@ -137,7 +145,7 @@ def _workers(rows: Mapping[int, Row]) -> list[dict[str, Any]]:
             made.setdefault(row.worker, []).append(row)
     lines = [
         _cells(
-            f"{len(done)} chunk{'s' if len(done) > 1 else ''}",
+            f"{len(done)} {what}{'s' if len(done) > 1 else ''}",
             "done",
             plain(worker),
             sum(row.frames for row in done),

@@ -3,16 +3,19 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from prefect.logging import get_run_logger
 
 from blocks.stores import MediaStore
 from sakuga.errors import CancelledError, DamagedMediaError, SakugaError
-from tasks.cache import ChunkRecord
+from tasks.cache import Made
 from tasks.chunk import worker_name
 from tasks.gather import Gathered
 from tasks.handover import write_report
 from tasks.shared import End, Failure, UnitReport
+
+T = TypeVar("T", bound=Made)
 
 OF_THE_VIDEO = (DamagedMediaError,)
 """Errors that no other machine can help: the job's run has read the source and checked the options before,
@@ -23,24 +26,32 @@ REPORT_DELAY = 1.0
 
 
 @dataclass
-class Unit:
-    """Chunks that were given to this run, and what has become of them."""
+class Unit(Generic[T]):
+    """Parts of a job that were given to this run, by number, and what has become of them."""
 
     job: str
     name: str
-    chunks: tuple[int, ...]
+    parts: tuple[int, ...]
+    what: str = "chunk"
+    """A part is, in one word."""
+
     began: float = field(default_factory=time.monotonic)
-    found: dict[int, ChunkRecord] = field(default_factory=dict)
-    gathered: Gathered[ChunkRecord] = field(default_factory=Gathered)
+    found: dict[int, T] = field(default_factory=dict)
+    gathered: Gathered[T] = field(default_factory=Gathered)
     error: BaseException | None = None
     """What ended the work before it was done."""
 
     working: float | None = None
-    """When the first chunk that was not there began."""
+    """When the first part that was not there began."""
+
+    @property
+    def missing(self) -> list[int]:
+        """Parts that are to be made, in order."""
+        return [part for part in self.parts if part not in self.found]
 
     @property
     def done(self) -> set[int]:
-        """Chunks that are in the cache."""
+        """Parts that are in the cache."""
         return self.found.keys() | self.gathered.done.keys()
 
     def report(self, stopped: End | None) -> UnitReport:
@@ -64,7 +75,7 @@ class Unit:
         )
 
     def _end(self, stopped: End | None) -> End:
-        if self.done >= set(self.chunks):
+        if self.done >= set(self.parts):
             return "done"
         if stopped:
             return stopped
@@ -75,7 +86,7 @@ class Unit:
 
 
 def leave_report(store: MediaStore, job: str, report: UnitReport, patience: float) -> None:
-    """Write a unit's report for the job's run; a store that stays away costs the report, not the chunks.
+    """Write a unit's report for the job's run; a store that stays away costs the report, not the parts.
 
     Args:
         store: the store of the job.

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from tasks.artifacts import ProgressArtifact
 from tasks.post import Post, artifact_key, flush_all
 from tasks.progress import Progress
-from tasks.table import ChunkTable
+from tasks.table import PartTable
 
 AWAY_WITHIN = 2.0
 """Seconds that a job loses where nothing answers: it waits for nothing but what a test asks it to."""
@@ -31,9 +31,9 @@ def shown(run: str) -> list[Artifact]:
         return sorted(client.read_artifacts(artifact_filter=only), key=lambda artifact: str(artifact.created))
 
 
-def table(chunks: int) -> ChunkTable:
+def table(chunks: int) -> PartTable:
     """A job in the middle: one chunk was there, one is done, one runs, one failed, the rest wait."""
-    made = ChunkTable("clip.mp4", dict.fromkeys(range(chunks), 24))
+    made = PartTable("clip.mp4", dict.fromkeys(range(chunks), 24))
     made.set(0, state="kept from before", worker="old", seconds=1.0, tries=1)
     made.set(1, state="done", worker="gpu-0", seconds=2.0, tries=2)
     made.set(2, state="running", worker="gpu-1")
@@ -52,7 +52,7 @@ def test_a_table_says_first_what_all_chunks_and_each_worker_came_to() -> None:
 
 
 def test_a_worker_cannot_break_out_of_its_cell() -> None:
-    made = ChunkTable("clip.mp4", {0: 5})
+    made = PartTable("clip.mp4", {0: 5})
     made.set(0, state="done", worker="a\nb\x1b[31m")
     assert made.rows()[-1]["worker"].isprintable()
 

@@ -10,9 +10,8 @@ from prefect.client.schemas.objects import State, StateType
 
 from blocks.stores import MediaStore
 from flows.chunks import enhance_chunks
-from flows.dispatch import clear_shared
+from flows.dispatch import chunk_work, clear_shared
 from sakuga.errors import OptionError, StoreError
-from sakuga.settings import load_settings
 from tasks.handover import (
     MAX_MEMBER_BYTES,
     fetch_shared,
@@ -207,6 +206,6 @@ def test_what_is_shared_goes_once_all_chunks_are_made_though_a_run_seems_to_be_a
             tags=[TAG + job_id],
             state=State(type=StateType.RUNNING),
         )
-    clear_shared(shared, job_id, load_settings().farm, made=made)
+    clear_shared(chunk_work(shared), job_id, made=made)
     left = list(open_store(None).files(f"{JOBS}/{job_id}"))
     assert bool(left) is not made
