@@ -31,6 +31,13 @@ episode = typer.Typer(
 )
 
 EpisodeArgument = Annotated[Path, typer.Argument(help="The YAML or JSON file of an episode.", metavar="FILE")]
+NamedArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The YAML or JSON file of an episode; with --store also its key or address there.",
+        metavar="FILE",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 
 
@@ -41,10 +48,10 @@ def _group() -> None:
 
 @episode.command()
 def check(
-    file: EpisodeArgument,
+    file: Annotated[str, typer.Argument(help="The YAML or JSON file of an episode.", metavar="FILE")],
     store: Annotated[
         str | None,
-        typer.Option("--store", help="Clips that are not here are keys in this store; it is not asked."),
+        typer.Option("--store", help="Files that are not here are keys in this store; it is not asked."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -55,16 +62,34 @@ def check(
 
     try:
         settings = load_settings()
-        read = read_episode(file)
+        read = read_episode(_here(file, store))
         found = _with_enhance(read, review(read, settings.limits, in_store=store is not None), settings)
     except SakugaError as error:
         refuse(error, as_json)
     if as_json:
         typer.echo(json.dumps(_facts(found)))
     else:
-        _show(found, str(file))
+        _show(found, file)
     if found.problems:
         raise typer.Exit(OptionError.exit_code)
+
+
+def _here(file: str, store: str | None) -> Path:
+    """The file of an episode where it is one of this machine, or could be.
+
+    Raises:
+        OptionError: it can only be in a store.
+    """
+    from sakuga.episode.places import is_address
+    from sakuga.episode.tree import quoted
+
+    path = Path(file).expanduser()
+    if is_address(file) or (store is not None and not path.exists()):
+        raise OptionError(
+            f"There is no file {quoted(file, 200)} on this machine, and `check` asks no store; "
+            "check a copy of the file."
+        )
+    return path
 
 
 def _with_enhance(file: "EpisodeFile", found: "Review", settings: "Settings") -> "Review":
@@ -193,7 +218,7 @@ def retake(
 
 @episode.command()
 def make(
-    file: EpisodeArgument,
+    file: NamedArgument,
     output: Output = None,
     store: Store = None,
     dispatch: Annotated[
@@ -206,13 +231,16 @@ def make(
 ) -> None:
     """Make an episode; what was made before is kept, so that after a change only what changed is made."""
     from app.episode_make import EpisodeRunner
-    from app.inputs import Item
     from app.progress import JsonReporter, TerminalReporter
+    from sakuga.episode.places import is_address
     from sakuga.settings import load_settings
 
     try:
-        reporter = JsonReporter() if as_json else TerminalReporter(bar=not verbose)
+        reporter = (
+            JsonReporter(file if is_address(file) else None) if as_json else TerminalReporter(bar=not verbose)
+        )
         runner = EpisodeRunner(
+            file,
             load_settings(),
             reporter,
             output=output,
@@ -222,7 +250,7 @@ def make(
             dispatch=dispatch,
         )
         with reporter:
-            code = runner.run([Item(file.expanduser().absolute())])
+            code = runner.run([runner.item])
     except SakugaError as error:
         refuse(error, as_json)
     raise typer.Exit(code)

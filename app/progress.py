@@ -65,12 +65,15 @@ class Reporter(Protocol):
 class JsonReporter:
     """One JSON object a line on standard output."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None = None) -> None:
+        """Begin; `name` is what the one input is called, where its path does not tell it."""
+        self._name = name
         self._began = time.monotonic()
 
     def event(self, source: Path, kind: str, facts: dict[str, Any]) -> None:
         """Print the event."""
-        head = {"event": kind, "time": round(time.monotonic() - self._began, 3), "input": str(source)}
+        name = self._name or str(source)
+        head = {"event": kind, "time": round(time.monotonic() - self._began, 3), "input": name}
         sys.stdout.write(json.dumps(head | facts, default=str) + "\n")
         sys.stdout.flush()
 

@@ -77,8 +77,9 @@ class EpisodeFiles:
 
     def located(self, spec: EpisodeSpec, opened: Opened) -> EpisodeSpec:
         """The episode with whole paths for files of this machine, and keys for those of the store."""
-        if opened.key is not None:
-            return located_in_store(spec, posixpath.dirname(opened.key))
+        if opened.file is None and self.store is not None:
+            # the working folder of whoever runs this is nothing that an episode can mean
+            return located_in_store(spec, posixpath.dirname(opened.key or ""))
         folder = opened.file.parent if opened.file else Path.cwd()
         return located(spec, folder, in_store=self.store is not None)
 

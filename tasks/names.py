@@ -29,7 +29,7 @@ def episode_name(parameters: Mapping[str, Any]) -> str:
     """`episode pilot.yaml from season-1`, or by its title: of a run of `episode` with these parameters."""
     wanted = parameters.get("episode", "")
     if isinstance(wanted, str):
-        return f"episode {source_name(wanted)} from {_origin(wanted, None)}"
+        return f"episode {source_name(wanted)} from {_origin(wanted, parameters.get('store'))}"
     title = wanted.get("title") if isinstance(wanted, Mapping) else getattr(wanted, "title", None)
     return f"episode {_short(str(title or 'Episode'))}"
 

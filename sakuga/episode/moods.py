@@ -103,7 +103,7 @@ def _music(soundtrack: Soundtrack) -> tuple[dict[int, Path], dict[Place, str]]:
         try:
             moods = read_moods(library)
         except OptionError as error:
-            return files, {("soundtrack", "library"): str(error)}
+            problems["soundtrack", "library"] = str(error)
     used: Counter[str] = Counter()
     for number, cue in enumerate(soundtrack.music):
         if cue.file is not None:
@@ -112,7 +112,7 @@ def _music(soundtrack: Soundtrack) -> tuple[dict[int, Path], dict[Place, str]]:
             names = moods[cue.mood]
             files[number] = library / names[used[cue.mood] % len(names)]
             used[cue.mood] += 1
-        else:
+        elif ("soundtrack", "library") not in problems:
             there = ", ".join(sorted(moods)) or "none"
             problems["soundtrack", "music", number, "mood"] = (
                 f"The music library has nothing of the mood {cue.mood!r}; its moods are: {there}."

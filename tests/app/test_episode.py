@@ -191,3 +191,38 @@ def test_the_schema_takes_what_people_write(folder: Path) -> None:
         assert list(checker.iter_errors(yaml.safe_load(text))) == []
     for wrong in ("scenes: []", "scenes: [{clip: a, fit: x}]", "scenes: [{clip: a, start: soon}]", "{}"):
         assert list(checker.iter_errors(yaml.safe_load(wrong)))
+
+
+def test_check_says_what_it_can_of_an_episode_whose_files_are_in_a_store(folder: Path) -> None:
+    file = folder / "e.yaml"
+    file.write_text(
+        "scenes:\n"
+        "  - clip: 2 b.mp4\n"
+        "    subtitles: words/b.srt\n"
+        "    titles: [{text: A, font: s3://bucket/own.ttf}, {text: B, font: /no/such.ttf}]\n"
+        "soundtrack:\n"
+        "  library: music\n"
+        "  music: [{mood: calm}, {file: music/a.flac}]\n"
+        "  effects: [{file: sounds/knock.wav}]\n"
+    )
+    alone = json.loads(sakuga("check", "--json", file).stdout)
+    assert [one["line"] for one in alone["problems"]] == [3, 4, 6, 7, 8]
+    found = json.loads(sakuga("check", "--json", "--store", "sakuga-s3-store/films", file).stdout)
+    assert [one["where"] for one in found["problems"]] == ["scene 1, title 2, font"]
+    notes = [
+        note["line"] for note in found["notes"] if "is in a store and was not looked at" in note["message"]
+    ]
+    assert notes == [3, 4, 6, 7, 8]
+
+
+def test_check_asks_no_store_for_the_file_itself() -> None:
+    for name, flags in (("s3://bucket/e.yaml", []), ("e.yaml", ["--store", "sakuga-s3-store/films"])):
+        refused = sakuga("check", *flags, name)
+        assert refused.exit_code == 2
+        assert f"There is no file '{name}' on this machine, and `check` asks no store" in refused.output
+
+
+def test_an_address_needs_its_store() -> None:
+    refused = sakuga("make", "s3://bucket/e.yaml")
+    assert refused.exit_code == 2
+    assert "name its block too, with --store" in refused.output

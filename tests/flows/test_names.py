@@ -7,7 +7,7 @@ import pytest
 
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.ref import MediaRef
-from tasks.names import LONGEST, job_name, source_name, unit_name
+from tasks.names import LONGEST, episode_name, job_name, source_name, unit_name
 
 REF = MediaRef(uri="media/incoming/clip.mkv", sha256="ab" * 32, size=9)
 
@@ -64,6 +64,13 @@ def test_a_job_is_named_by_what_it_does_and_where_its_source_is(
 )
 def test_a_unit_is_named_by_its_chunks(chunks: list[int], name: str) -> None:
     assert unit_name("clip.mp4", chunks) == name
+
+
+def test_an_episode_is_named_by_its_file_and_where_that_is() -> None:
+    key = {"episode": "season-1/pilot.yaml", "store": "sakuga-s3-store/films"}
+    assert episode_name(key) == "episode pilot.yaml from films/season-1"
+    assert episode_name(key | {"episode": "/a/b/pilot.yaml"}) == "episode pilot.yaml from b"
+    assert episode_name({"episode": {"title": "The way home"}}) == "episode The way home"
 
 
 def test_no_file_name_breaks_a_list_of_runs() -> None:
