@@ -105,14 +105,14 @@ class Master:
                     part.replace(path)
                     note = "The episode is silent, so it has no loudness."
                     return Mastered(found, 0.0, linear=True, notes=(note,))
-                heard, gain, linear = self._fitted(part, found.integrated)
+                heard, gain, linear, before = self._fitted(part, found.integrated)
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-        return Mastered(heard, gain, linear, self._notes(heard, linear))
+        return Mastered(heard, gain, linear, self._notes(heard, linear, before))
 
-    def _fitted(self, part: Path, loudness: float) -> tuple[Loudness, float, bool]:
-        """Encode until it is right: how loud it is then, its gain, and whether that was all."""
+    def _fitted(self, part: Path, loudness: float) -> tuple[Loudness, float, bool, float]:
+        """Encode until it is right: how loud it is, its gain, whether that was all, and the mix's loudness."""
         output = self._output
         aim, gain = output.loudness, output.loudness - loudness
         ceiling = None
@@ -135,7 +135,7 @@ class Master:
                 ceiling = (output.true_peak if ceiling is None else ceiling) - over - MARGIN
             elif ceiling is None:
                 gain = aim - loudness
-        return heard, gain, ceiling is None
+        return heard, gain, ceiling is None, before
 
     def _settled(self, aim: float, ceiling: float, gain: float) -> tuple[float, float]:
         """The gain with which the limited mix is as loud as `aim`, as near as it gets; and how loud it is."""
@@ -155,7 +155,7 @@ class Master:
             gain = min(gain + (aim - before) / slope, most)
         return gain, before
 
-    def _notes(self, heard: Loudness, linear: bool) -> tuple[str, ...]:
+    def _notes(self, heard: Loudness, linear: bool, before: float) -> tuple[str, ...]:
         output, notes = self._output, []
         if not linear:
             notes.append(
@@ -163,17 +163,28 @@ class Master:
                 "peaks were limited: the level is not changed by one gain alone."
             )
         if heard.integrated is None or abs(heard.integrated - output.loudness) > TOLERANCE * 2:
-            told = "less than can be measured" if heard.integrated is None else f"{heard.integrated:.1f} LUFS"
-            notes.append(
-                f"The loudness is {told} in place of {output.loudness:g} LUFS, which does not go with a true "
-                f"peak of {output.true_peak:g} dBTP; ask for a lower loudness."
-            )
+            notes.append(self._off(heard.integrated, before))
         if heard.true_peak > output.true_peak:
             notes.append(
                 f"The encoder brings the true peak to {heard.true_peak:.1f} dBTP, above the "
                 f"{output.true_peak:g} dBTP asked for."
             )
         return tuple(notes)
+
+    def _off(self, heard: float | None, before: float) -> str:
+        """Why it is not as loud as asked for: the peaks do not allow more, or the encoder changes it."""
+        output = self._output
+        told = "less than can be measured" if heard is None else f"{heard:.1f} LUFS"
+        said = f"The loudness is {told} in place of {output.loudness:g} LUFS"
+        if before < output.loudness - TOLERANCE and (heard is None or heard < output.loudness):
+            return (
+                f"{said}, which does not go with a true peak of {output.true_peak:g} dBTP; "
+                "ask for a lower loudness."
+            )
+        return (
+            f"{said}, as the encoder changes it: the mix had {before:.1f} LUFS; "
+            "MKV holds the sound as it was mixed (`container: mkv`)."
+        )
 
     def _levelled(self, gain: float, ceiling: float | None) -> Iterator[Samples]:
         factor = np.float32(amplitude(gain))
