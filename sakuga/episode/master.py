@@ -112,7 +112,7 @@ class Master:
         return Mastered(heard, gain, linear, self._notes(heard, linear, before))
 
     def _fitted(self, part: Path, loudness: float) -> tuple[Loudness, float, bool, float]:
-        """Encode until it is right: how loud it is, its gain, whether that was all, and the mix's loudness."""
+        """Encode until it is right: how loud it is, its gain, whether that was all, the mix's loudness."""
         output = self._output
         aim, gain = output.loudness, output.loudness - loudness
         ceiling = None
