@@ -84,7 +84,8 @@ def at_speed(blocks: Iterable[Samples], speed: Fraction, layout: Layout) -> Iter
     early = _HALF_WINDOW * (1 / speed - 1) if speed < 1 else Fraction(0)
     skipped = int(LEAD / speed - early)
     for block in through(blocks, chain, layout):
-        yield block[skipped:]
+        if len(block) > skipped:
+            yield block[skipped:]
         skipped -= min(skipped, len(block))
 
 

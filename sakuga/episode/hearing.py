@@ -204,9 +204,11 @@ class _Ear:
         )
 
     def _hear(self, samples: Samples) -> None:
+        left = self._length - self._heard
         self._heard += len(samples)
-        if self._course:
-            self._course.take(samples)
+        # what fills up the last packet would count as silence in a short episode
+        if self._course and left > 0:
+            self._course.take(samples[:left])
         line = np.concatenate([self._rest, samples])
         whole = len(line) // SPAN * SPAN
         self._note(line[:whole])

@@ -96,7 +96,7 @@ def check_sound(
         _as_mixed(heard, wanted, length),
         in_time_with_mix(track, mix, wanted.level, timeline),
         in_time_with_clips(track, heard.level, timeline, footages, limits),
-        _loudness(heard, mixed, output),
+        _loudness(heard, length, mixed, output),
         _true_peak(heard, output),
     )
 
@@ -171,10 +171,10 @@ def _runs(flags: np.typing.NDArray[np.bool_]) -> Iterator[Moment]:
     yield from ((int(first), int(last)) for first, last in edges.reshape(-1, 2))
 
 
-def _loudness(heard: Heard, mixed: Mixed, output: EpisodeOutput) -> Check:
+def _loudness(heard: Heard, length: int, mixed: Mixed, output: EpisodeOutput) -> Check:
     name, bound = "Loudness", f"{output.loudness:g} LUFS, within {LOUDNESS_SLACK:g} LU"
     if heard.integrated is None or mixed.loudness is None:
-        short = heard.last < GATE_STEPS * STEP
+        short = min(heard.last, length) < GATE_STEPS * STEP
         same = short or (heard.integrated is None and mixed.loudness is None)
         value = "silent" if heard.integrated is None else f"{heard.integrated:.1f} LUFS"
         return Check(

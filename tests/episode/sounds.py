@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.clips import numbered
 
 SETTINGS = Settings()
 FPS = Fraction(24)
+TINY = (64, 48)
 
 
 def burst(seconds: float, at: float, rate: int = RATE) -> Samples:
@@ -97,24 +98,34 @@ def write_clip(
     layout: str | None = None,
     sound_after: Fraction = Fraction(0),
     picture_after: Fraction = Fraction(0),
+    fps: Fraction = FPS,
+    size: tuple[int, int] = TINY,
+    shows: int = 0,
+    times: Sequence[int] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
-    """A clip of 24 frames per second; both streams may begin after the container's time 0."""
+    """A clip whose frames say `shows`, `shows + 1`, ...; both streams may begin after the container's time 0.
+
+    `rate` is that of its sound. `times` are those of its frames in ms, for a variable rate.
+    """
     # MP4 and MOV store the start to the sample only if the whole file counts in samples.
     options = {"movie_timescale": str(rate)} if path.suffix in (".mp4", ".mov") else {}
     with av.open(str(path), "w", container_options=options) as container:
-        video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "bf": "0"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        video.time_base = video.codec_context.time_base = Fraction(1, 24)
+        coded = {"preset": "ultrafast", "bf": "0"} | dict(options or {})
+        video = container.add_stream("libx264", rate=fps, options=coded)
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        tick = Fraction(1, 1000) if times else 1 / fps
+        video.time_base = video.codec_context.time_base = tick
         sound: av.AudioStream | None = None
         if wave is not None:
             layout = layout or {1: "mono", 2: "stereo", 6: "5.1"}[wave.shape[1]]
             added = container.add_stream(codec, rate=rate, layout=layout)
             assert isinstance(added, av.AudioStream)
             sound = added
-        first = int(picture_after * 24)
+        first = int(picture_after / tick)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(numbered(number, 64, 48), format="rgb24")
-            frame.pts, frame.time_base = first + number, Fraction(1, 24)
+            frame = av.VideoFrame.from_ndarray(numbered(shows + number, *size), format="rgb24")
+            frame.pts, frame.time_base = first + (times[number] if times else number), tick
             container.mux(video.encode(frame.reformat(format="yuv420p")))
         container.mux(video.encode(None))
         if sound is not None and wave is not None and layout is not None:

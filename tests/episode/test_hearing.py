@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sakuga.episode.hearing import SPAN, Track, excerpt, hear, lateness
+from sakuga.episode.loudness import measure
 from sakuga.episode.wav import RATE, Samples
 from sakuga.settings import Limits
 from tests.episode.sounds import measured, noise, repeated, tone, write_clip, write_sound
@@ -95,6 +96,14 @@ def test_sound_shorter_than_the_meter_needs_has_no_loudness(tmp_path: Path) -> N
     heard = hear(Track(path, 0, Fraction(0), Limits()), RATE)
     assert heard.integrated is None
     assert heard.true_peak > -20
+
+
+def test_what_fills_up_the_last_packet_makes_a_short_episode_no_softer(tmp_path: Path) -> None:
+    wave = noise(0.5, 0.1, channels=2)
+    path = write_sound(tmp_path / "a.wav", np.pad(wave, ((0, 600), (0, 0))))
+    heard = hear(Track(path, 0, Fraction(0), Limits()), len(wave))
+    assert heard.integrated == pytest.approx(measure([wave], "stereo").integrated, abs=METER)
+    assert heard.last == len(wave) + 600
 
 
 def test_sound_counts_from_the_first_frame_of_the_picture(tmp_path: Path) -> None:

@@ -126,6 +126,14 @@ def test_sound_is_exactly_as_long_as_the_frames(rate: Fraction, end: Fraction | 
     assert sound.samples == len(stored(sound.path)) == int(one.frames * RATE / rate + Fraction(1, 2))
 
 
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_a_moment_at_another_speed_is_as_long_as_its_frame(speed: Fraction, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mov", tone(1), frames=24)
+    sound = made(path, tmp_path, speed=speed, end=Fraction(3, 80))
+    assert sound.samples == len(stored(sound.path))
+    assert np.abs(stored(sound.path)).max() > 0.01
+
+
 def test_nothing_is_heard_after_the_out_point_and_it_does_not_click(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mov", tone(2, 440, 0.5))
     sound = made(path, tmp_path, layout="mono", start=Fraction(1, 4), end=Fraction(1, 4) + Fraction(86, 100))
