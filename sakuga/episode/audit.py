@@ -40,20 +40,6 @@ class Audit:
         return bool(self.checks) and all(check.passed for check in self.checks)
 
 
-def check_episode(
-    result: Path,
-    spec: EpisodeSpec,
-    timeline: Timeline,
-    form: Form,
-    footages: Sequence[Footage],
-    mixed: Mixed | None,
-    settings: Settings,
-    watch: Watch | None = None,
-) -> tuple[Check, ...]:
-    """All checks of a finished episode; see `audit_episode`."""
-    return audit_episode(result, spec, timeline, form, footages, mixed, settings, watch=watch).checks
-
-
 def audit_episode(
     result: Path,
     spec: EpisodeSpec,

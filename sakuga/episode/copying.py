@@ -13,14 +13,14 @@ from av.packet import Packet
 
 from sakuga.episode.conform import Conform
 from sakuga.episode.footage import Footage, pictures, source_frames
-from sakuga.episode.form import Form, clip_colour
+from sakuga.episode.form import Form, clip_colour, segment_writer
 from sakuga.episode.timeline import Span
 from sakuga.errors import CancelledError
 from sakuga.media.assemble import write_proved
 from sakuga.media.avc import IDR, PICTURE, SEQUENCE, nal_type, nal_units, parameter_sets
 from sakuga.media.chunks import OWN_LIMITS, VideoTrack, schedule
 from sakuga.media.colour import MATRICES, PRIMARIES, TRANSFERS, code_of
-from sakuga.media.encode import ChunkWriter, beside, verify_chunk, writing
+from sakuga.media.encode import beside, verify_chunk, writing
 from sakuga.media.info import Colour, Frozen
 from sakuga.media.open import open_media
 from sakuga.media.packets import PacketIndex
@@ -220,15 +220,7 @@ def _code(
     settings: Settings,
     cancelled: Cancelled,
 ) -> None:
-    with ChunkWriter(
-        output,
-        size=form.size,
-        layout=form.layout,
-        colour=form.colour,
-        settings=form.settings,
-        frame_rate=form.rate,
-        time_base=1 / form.rate,
-    ) as writer:
+    with segment_writer(output, form) as writer:
         for time, picture in enumerate(pictures(footage, form, first, last, settings, cancelled)):
             writer.write(picture, time)
 

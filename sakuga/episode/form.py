@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import TypeVar
 
 from sakuga.enhance.geometry import MAX_SIDE, MIN_SIDE, display_size
@@ -11,6 +12,7 @@ from sakuga.episode.spec import EpisodeSpec
 from sakuga.errors import OptionError
 from sakuga.media.codecs import EncodeSettings, choose_layout, encoder_options, output_colour
 from sakuga.media.colour import LUMA_SHARES
+from sakuga.media.encode import ChunkWriter
 from sakuga.media.info import Colour, Frozen, MediaInfo, PixelLayout, Rational, VideoStream
 from sakuga.media.rates import STANDARD_RATES
 from sakuga.media.timing import MAX_TIMESCALE
@@ -40,6 +42,23 @@ class Form(Frozen):
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.width, self.height
+
+
+def segment_writer(output: Path, form: Form) -> ChunkWriter:
+    """What encodes pictures of the form into a file of a segment, whose times are numbers of frames.
+
+    Raises:
+        SakugaError: as `ChunkWriter` does.
+    """
+    return ChunkWriter(
+        output,
+        size=form.size,
+        layout=form.layout,
+        colour=form.colour,
+        settings=form.settings,
+        frame_rate=form.rate,
+        time_base=1 / form.rate,
+    )
 
 
 def choose_form(spec: EpisodeSpec, infos: Sequence[MediaInfo]) -> Form:

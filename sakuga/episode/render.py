@@ -6,14 +6,13 @@ from pathlib import Path
 
 from sakuga.enhance.ahead import RunAhead
 from sakuga.episode.footage import Cancelled, Footage, pictures
-from sakuga.episode.form import Form
+from sakuga.episode.form import Form, segment_writer
 from sakuga.episode.layers import CreditPictures, TitleLayers, shown_titles
 from sakuga.episode.overlay import overlay
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.episode.timeline import Segment, Span
 from sakuga.episode.transitions import between, moment
 from sakuga.errors import CancelledError, ContractError
-from sakuga.media.encode import ChunkWriter
 from sakuga.media.info import Frozen
 from sakuga.media.picture import Picture
 from sakuga.settings import Settings
@@ -63,15 +62,7 @@ def render(
         raise ContractError(f"A segment of {len(segment.spans)} scenes was given {len(footages)} clips.")
     if any(span.last - span.first != segment.frames for span in segment.spans):
         raise ContractError(f"The scenes of a segment of {segment.frames} frames have other lengths.")
-    writer = ChunkWriter(
-        output,
-        size=form.size,
-        layout=form.layout,
-        colour=form.colour,
-        settings=form.settings,
-        frame_rate=form.rate,
-        time_base=1 / form.rate,
-    )
+    writer = segment_writer(output, form)
     with writer, ExitStack() as stack:
         scenes = [
             stack.enter_context(RunAhead(_scene(footage, span, form, settings, cancelled), QUEUED))

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sakuga.episode.footage import Footage
 from sakuga.episode.mix import Mixed
 from sakuga.episode.spec import EpisodeSpec
 from sakuga.episode.timeline import Timeline, kind_of
-from sakuga.media.encode import beside, writing
 from sakuga.media.info import Frozen, Rational
 from sakuga.quality.check import Check
 from sakuga.quality.drawing import time_label
-from sakuga.quality.report import FileFacts, Stage, tool_versions
+from sakuga.quality.report import CheckedReport, FileFacts, Stage, tool_versions
 from sakuga.quality.report_text import check_table, facts_rows, table, verdict
 from sakuga.quality.words import duration_text, escaped, plain, rate_text, share_text
 
@@ -51,48 +49,17 @@ class SceneRow(Frozen):
     """Clips that it had before."""
 
 
-class EpisodeReport(Frozen):
-    """Everything worth knowing about a finished episode; the same in JSON and in markdown."""
+class EpisodeReport(CheckedReport):
+    """Everything worth knowing about a finished episode; `asked` are options of its output."""
 
     schema_version: int = SCHEMA_VERSION
-    passed: bool
-    versions: dict[str, str]
     title: str
-    result: FileFacts
-    asked: dict[str, Any]
-    """Options of the output that differ from their defaults."""
-    done: tuple[str, ...]
-    """What was done and why, as sentences."""
     scenes: tuple[SceneRow, ...]
     work: EpisodeWork
-    stages: tuple[Stage, ...]
-    checks: tuple[Check, ...]
 
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass."""
-        return tuple(check for check in self.checks if not check.passed)
-
-    def to_json(self, path: Path) -> Path:
-        """Write the report as JSON; the file is there whole or not at all.
-
-        Raises:
-            DiskFullError: there is no room.
-            EncodeError: it cannot be written.
-        """
-        return _write(path, self.model_dump_json(indent=2) + "\n")
-
-    def to_markdown(self, path: Path | None = None) -> str:
-        """The report for people, also written to `path`; its first line is the verdict.
-
-        Raises:
-            DiskFullError: there is no room.
-            EncodeError: it cannot be written.
-        """
-        text = _markdown(self)
-        if path is not None:
-            _write(path, text)
-        return text
+    def to_markdown(self) -> str:
+        """The report for people; its first line is the verdict."""
+        return _markdown(self)
 
 
 def build_report(
@@ -225,14 +192,3 @@ def _cells(row: SceneRow) -> tuple[str, ...]:
     clip = f"{row.clip} (missing)" if row.placeholder else row.clip
     texts = row.name, time_label(row.start), duration_text(row.seconds), clip, row.title
     return *map(escaped, texts), str(row.takes) if row.takes else ""
-
-
-def _write(path: Path, text: str) -> Path:
-    part = beside(path)
-    try:
-        with writing(f"the report {path.name}", path.parent):
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

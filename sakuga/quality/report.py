@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import av
 
@@ -13,6 +12,7 @@ from sakuga import ENGINE_VERSION, __version__
 from sakuga.enhance.plan import Plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.enhance.tally import Counts
+from sakuga.media.encode import beside, writing
 from sakuga.media.info import Frozen, MediaInfo, Rational
 from sakuga.media.notes import Assembly
 from sakuga.models.base import EngineUse
@@ -83,21 +83,18 @@ class StreamRow(Frozen):
     why: str = ""
 
 
-class JobReport(Frozen):
-    """Everything worth knowing about a finished job; the same in JSON and in markdown."""
+class CheckedReport(Frozen):
+    """What the reports of all kinds of jobs have; each is the same in JSON and in markdown."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int
     passed: bool
     versions: dict[str, str]
-    source: FileFacts
+    result: FileFacts
     asked: dict[str, Any]
     """Options that differ from their defaults."""
     done: tuple[str, ...]
     """What was done and why, as sentences."""
-    streams: tuple[StreamRow, ...]
-    result: FileFacts
     stages: tuple[Stage, ...]
-    work: Work
     checks: tuple[Check, ...]
 
     @property
@@ -109,15 +106,26 @@ class JobReport(Frozen):
         """Write the report as JSON; the file is there whole or not at all.
 
         Raises:
-            OSError: the folder cannot be written.
+            DiskFullError: there is no room.
+            EncodeError: it cannot be written.
         """
-        beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+        part = beside(path)
         try:
-            beside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            beside.replace(path)
+            with writing(f"the report {path.name}", path.parent):
+                part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                part.replace(path)
         finally:
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         return path
+
+
+class JobReport(CheckedReport):
+    """Everything worth knowing about a finished job."""
+
+    schema_version: int = SCHEMA_VERSION
+    source: FileFacts
+    streams: tuple[StreamRow, ...]
+    work: Work
 
     def to_markdown(self) -> str:
         """The report for people; its first line is the verdict."""

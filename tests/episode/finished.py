@@ -13,7 +13,7 @@ from sakuga.episode.assembly import assemble_episode
 from sakuga.episode.audit import Audit, audit_episode
 from sakuga.episode.cover import make_cover
 from sakuga.episode.footage import Footage
-from sakuga.episode.form import HD_COLOUR, Form
+from sakuga.episode.form import HD_COLOUR, Form, segment_writer
 from sakuga.episode.mix import Mixed, mix
 from sakuga.episode.render import render
 from sakuga.episode.sound import scene_sound
@@ -22,7 +22,6 @@ from sakuga.episode.timeline import Timeline, lay_out
 from sakuga.episode.wav import RATE, Samples
 from sakuga.media.codecs import EncodeSettings
 from sakuga.media.decode import FrameReader
-from sakuga.media.encode import ChunkWriter
 from sakuga.media.info import Chapter, PixelLayout
 from sakuga.media.picture import Picture
 from sakuga.media.probe import probe
@@ -160,15 +159,8 @@ def finish(folder: Path, spec: dict[str, Any], clips: Sequence[dict[str, Any]]) 
 
 def write_pictures(path: Path, pictures: Sequence[Picture], form: Form, rate: Fraction = FPS) -> Path:
     """These pictures, encoded as the form says."""
-    with ChunkWriter(
-        path,
-        size=(pictures[0].width, pictures[0].height),
-        layout=form.layout,
-        colour=form.colour,
-        settings=form.settings,
-        frame_rate=rate,
-        time_base=1 / rate,
-    ) as writer:
+    own = {"width": pictures[0].width, "height": pictures[0].height, "rate": rate}
+    with segment_writer(path, form.model_copy(update=own)) as writer:
         for number, picture in enumerate(pictures):
             writer.write(picture, number)
     return path

@@ -8,13 +8,13 @@ import av
 import numpy as np
 
 from sakuga.episode.assembly import Assembled, assemble_episode
-from sakuga.episode.form import Form
+from sakuga.episode.form import Form, segment_writer
 from sakuga.episode.spec import EpisodeSpec, Scene
 from sakuga.episode.subtitles import Caption, SubtitleTrack
 from sakuga.episode.timeline import Timeline, lay_out
 from sakuga.media.codecs import Codec, choose_layout
 from sakuga.media.containers import Container
-from sakuga.media.encode import ChunkWriter, EncodeSettings
+from sakuga.media.encode import EncodeSettings
 from sakuga.settings import Settings
 from tests.clips import decoded_lumas, read_number
 from tests.media.results import EIGHT, FILM, HD, SIZE, picture, planes_of
@@ -48,15 +48,7 @@ def make_timeline(rate: Fraction = FILM, scenes: Sequence[int] = SCENES) -> Time
 
 def write_segment(path: Path, form: Form, numbers: Sequence[int]) -> Path:
     """A segment that shows these numbers."""
-    with ChunkWriter(
-        path,
-        size=form.size,
-        layout=form.layout,
-        colour=form.colour,
-        settings=form.settings,
-        frame_rate=form.rate,
-        time_base=1 / form.rate,
-    ) as writer:
+    with segment_writer(path, form) as writer:
         for time, number in enumerate(numbers):
             writer.write(picture(number, form.layout, form.size), time)
     return path
