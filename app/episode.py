@@ -192,8 +192,13 @@ def new(
     """Write a first file of an episode: a scene for each clip of a folder, with comments that explain."""
     from app.episode_new import write_first
 
+    _tell(write_first(folder, output, overwrite=overwrite))
+
+
+def _tell(lines: Iterable[str]) -> None:
+    """Print what is done while it is done."""
     try:
-        for line in write_first(folder, output, overwrite=overwrite):
+        for line in lines:
             typer.echo(line)
     except SakugaError as error:
         refuse(error, as_json=False)
@@ -209,11 +214,7 @@ def retake(
     """Replace the clip of one scene in an episode's file, and keep the old one in the scene's takes."""
     from app.episode_new import retake_with
 
-    try:
-        for line in retake_with(file, scene, clip, notes):
-            typer.echo(line)
-    except SakugaError as error:
-        refuse(error, as_json=False)
+    _tell(retake_with(file, scene, clip, notes))
 
 
 @episode.command()

@@ -76,9 +76,11 @@ def _clips(folder: Path) -> list[Path]:
     ]
     try:
         found = [item.path for item in find_inputs([folder], recursive=False)]
-    except OptionError:
+    except OptionError as error:
         if not results:
-            raise
+            raise OptionError(
+                f"There is no video in {quoted(str(folder), 200)}; name a folder of clips."
+            ) from error
         found = results
     return sorted(found, key=lambda path: natural(path.name))
 

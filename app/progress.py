@@ -9,6 +9,7 @@ Every JSON line has `event`, `time` (seconds since the command began) and `input
     planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
     chunk      chunk, frames, cached, key; seconds by stage where it was computed, worker on a work pool
     progress   stage, done, total, fps, eta (seconds, null where unknown)
+    note       text: a sentence on what did not come out as asked, which is in the report too
     finished   result, report, frames, seconds; of a video: previews, chunks, cached_chunks, computed, reused,
                concealed; of an episode: pictures, scenes, work (segments and sounds that were made)
     skipped    result, checks: the same job has been done before, and its result is unchanged
@@ -103,12 +104,14 @@ class TerminalReporter:
             disable=not self._bar,
         )
         self._task: TaskID | None = None
-        self._found = ""
+        self._said = ""
+        """The stage that was told of last: a step that is tried again tells of it again."""
 
     def event(self, source: Path, kind: str, facts: dict[str, Any]) -> None:
         """Move the bar, or print what is worth a line."""
         match kind:
             case "started":
+                self._said = ""
                 self._begin(source, "starting")
                 self._line(f"{source.name} -> {facts['output']}")
             case "stage":
@@ -124,6 +127,8 @@ class TerminalReporter:
                 self._progress.update(
                     self._task, completed=facts["done"], total=facts["total"], unit=BYTES, name=facts["file"]
                 )
+            case "note":
+                self._line(f"  note: {facts['text']}")
             case "finished":
                 self._close()
                 self._finished(facts)
@@ -142,8 +147,9 @@ class TerminalReporter:
     def _stage(self, source: Path, stage: str) -> None:
         name = STAGES.get(stage, stage)
         self._begin(source, name)
-        if not self._bar:
+        if not self._bar and stage != self._said:
             self._line(f"  {name}")
+        self._said = stage
 
     def _finished(self, facts: dict[str, Any]) -> None:
         speed = facts["frames"] / max(facts["seconds"], 1e-3)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sakuga.errors import CancelledError, SakugaError
 
-Kind = Literal["started", "planned", "stage", "download", "chunk", "progress", "finished", "failed"]
+Kind = Literal["started", "planned", "stage", "download", "chunk", "progress", "note", "finished", "failed"]
 Listener = Callable[[Kind, dict[str, Any]], None]
 
 

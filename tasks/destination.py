@@ -79,7 +79,9 @@ def choose_destination(
         raise OptionError(f"{str(target)!r} is a folder; choose another name for the result.")
     check_key(target.name)
     if target.exists() and not overwrite:
-        raise OptionError(f"{str(target)!r} already exists; choose another name or turn on overwrite.")
+        raise OptionError(
+            f"{str(target)!r} already exists; choose another name or turn on overwrite (--overwrite)."
+        )
     return Destination(folder=target.parent, prefix="", name=target.name)
 
 

@@ -119,6 +119,9 @@ def episode_report(
     """What the episode is made of, what was done, and what was proved."""
     plan = load_plan(job.folder)
     sha256, size = file_digest(result)
+    notes = (*plan.notes, *joined.notes)
+    for note in (*notes, *mixed.notes):
+        current_channel().emit("note", text=note)
     return build_report(
         spec=plan.spec,
         timeline=plan.timeline,
@@ -128,5 +131,5 @@ def episode_report(
         work=work,
         stages=stages,
         checks=audit.checks,
-        notes=(*plan.notes, *joined.notes),
+        notes=notes,
     )

@@ -102,7 +102,8 @@ def draft_episode(clips: Sequence[DraftClip], title: str) -> str:
         raise OptionError("None of the clips can be used: " + " ".join(str(clip.found) for clip in clips[:5]))
     if len(usable) > MAX_SCENES:
         raise OptionError(f"There are {len(usable)} clips; an episode has at most {MAX_SCENES} scenes.")
-    taken = {f"scene-{number}" for number in range(1, len(usable) + 1)}
+    # names that scenes without one have by their numbers
+    taken = {f"scene-{number}" for number, clip in enumerate(usable, 1) if not _base(_words(clip.name))}
     lines: list[str] = []
     for clip in clips:
         if isinstance(clip.found, MediaInfo):
@@ -119,9 +120,8 @@ def draft_episode(clips: Sequence[DraftClip], title: str) -> str:
 
 
 def _scene(name: str, info: MediaInfo, taken: set[str]) -> list[str]:
-    stem = Path(name).stem.removesuffix(".sakuga")
     lines = [f"  - clip: {scalar(name)}   # {facts(info)}"]
-    words = title_of(stem)
+    words = _words(name)
     if identity := _id(words, taken):
         lines.append(f"    id: {scalar(identity)}")
     if words:
@@ -131,7 +131,7 @@ def _scene(name: str, info: MediaInfo, taken: set[str]) -> list[str]:
 
 def _id(words: str, taken: set[str]) -> str:
     """A name for a scene that no other has; empty where no word of its title can be in one."""
-    base = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:MAX_ID].strip("-")
+    base = _base(words)
     if not base:
         return ""
     number, name = 1, base
@@ -140,6 +140,15 @@ def _id(words: str, taken: set[str]) -> str:
         name = f"{base}-{number}"
     taken.add(name)
     return name
+
+
+def _words(name: str) -> str:
+    """What the name of a clip says."""
+    return title_of(Path(name).stem.removesuffix(".sakuga"))
+
+
+def _base(words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:MAX_ID].strip("-")
 
 
 def title_of(stem: str) -> str:

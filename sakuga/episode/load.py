@@ -130,6 +130,8 @@ def _text_of(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OptionError(f"{name} cannot be read: {reason}.") from error
+    if b"\0" in content[:MAX_BYTES] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise OptionError(f"{name} is no text; give the YAML or JSON file of an episode.")
     if len(content) > MAX_BYTES:
         raise OptionError(f"{name} is larger than {MAX_BYTES} bytes, so it is no file of an episode.")
     try:

@@ -111,6 +111,12 @@ def _without_missing(
             f"The clip of the scene {name!r} cannot be used: {why}" for name, why in missing.items()
         )
         raise UnreadableMediaError(told)
+    # the report names no folder
+    missing = {
+        name: why.replace(scene.clip, Path(scene.clip).name)
+        for name, scene in zip(spec.names, spec.scenes, strict=True)
+        if (why := missing.get(name))
+    }
     if spec.on_missing == "placeholder":
         notes = tuple(f"The scene {name!r} is a placeholder: {why}" for name, why in missing.items())
         return spec, clips, notes

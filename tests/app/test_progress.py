@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.progress import said_once
+from app.progress import TerminalReporter, said_once
 
 
 def test_a_refusal_names_its_source_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +27,19 @@ def test_a_failure_that_does_not_name_its_source_gets_its_name(tmp_path: Path) -
 
 def test_no_name_steers_the_terminal() -> None:
     assert said_once(Path("/a/\x1b[2Jb\n.mp4"), "The disk is full.") == " [2Jb .mp4: The disk is full."
+
+
+def test_a_stage_that_is_told_of_again_and_again_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalReporter(bar=False) as reporter:
+        for name in ("a.mp4", "b.mp4"):
+            reporter.event(Path(name), "started", {"output": "out"})
+            for stage in ("read", "read", "publish", "publish"):
+                reporter.event(Path(name), "stage", {"stage": stage})
+    lines = ["  reading", "  publishing"]
+    assert capsys.readouterr().err.splitlines() == ["a.mp4 -> out", *lines, "b.mp4 -> out", *lines]
+
+
+def test_what_did_not_come_out_as_asked_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalReporter(bar=False) as reporter:
+        reporter.event(Path("a.yaml"), "note", {"text": "The scene 'two' was skipped."})
+    assert capsys.readouterr().err == "  note: The scene 'two' was skipped.\n"

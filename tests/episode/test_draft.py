@@ -61,6 +61,7 @@ def test_a_draft_is_a_valid_file_of_all_clips(folder: Path) -> None:
     assert spec is not None
     assert [scene.clip for scene in spec.scenes] == ["-odd 'name'\n\".mp4", "scene 2.mp4", "scene 10.mp4"]
     assert [scene.title for scene in spec.scenes] == ["-odd 'name' \"", "Scene 2", "Scene 10"]
+    assert spec.names == ("odd-name", "scene-2", "scene-10")
     assert spec.title == "My folder"
     assert "# left out: broken.mp4: " in text
     assert found.form is not None

@@ -283,9 +283,12 @@ def test_files_that_are_no_text_of_an_episode_are_refused(tmp_path: Path) -> Non
     large.write_bytes(b"#" * (MAX_BYTES + 1))
     latin.write_bytes("title: a\nscenes:\n  - clip: ä.mp4\n".encode("latin-1"))
     folder.mkdir()
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"\0\0\0 ftypisom\xff")
     for path, words in [
         (large, "larger than"),
         (latin, "not UTF-8 in line 3"),
+        (video, "is no text; give the YAML or JSON file"),
         (folder, "not a file"),
         (Path("/dev/zero"), "not a file"),
         (tmp_path / "missing.yaml", "No such file"),
