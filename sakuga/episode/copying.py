@@ -252,7 +252,11 @@ def _copy(
             if place < run.begin:
                 continue
             pts, dts = numbers[packet.pts or 0], place - run.begin - run.delay
-            for held in tagged.filter(packet):
+            try:
+                filtered = tagged.filter(packet)
+            except av.error.InvalidDataError:
+                return False  # decoding it will tell where the clip is damaged
+            for held in filtered:
                 held.pts, held.dts = pts, dts
                 held.duration, held.time_base, held.stream = 1, 1 / form.rate, stream
                 target.mux_one(held)
@@ -271,13 +275,15 @@ def _tags(colour: Colour) -> str:
 
 
 def _decodes_alone(path: Path, frames: int) -> bool:
-    """Whether frames come in order from a decoder that was told nothing by a container but the header.
+    """Whether whole frames come in order from a decoder that was told nothing by a container but the header.
 
     In a joined stream a decoder learns how far pictures are reordered from the parameter sets; encoders that
     do not say it there make it drop some.
     """
     context = av.CodecContext.create("h264", "r")
     assert isinstance(context, av.VideoCodecContext)
+    # nothing is missing before an IDR picture, so that every error is damage; threads for slices hide some
+    context.options, context.thread_count = {"err_detect": "explode"}, 1
     times: list[int | None] = []
     with open_media(path, OWN_LIMITS) as container:
         stream = container.streams.video[0]
@@ -285,7 +291,10 @@ def _decodes_alone(path: Path, frames: int) -> bool:
         for packet in chain(container.demux(stream), [None]):
             if packet is not None and not packet.size:
                 continue
-            times += [None if frame.is_corrupt else frame.pts for frame in context.decode(packet)]
+            try:
+                times += [None if frame.is_corrupt else frame.pts for frame in context.decode(packet)]
+            except av.error.InvalidDataError:
+                return False
     known = [time for time in times if time is not None]
     return len(times) == len(known) == frames and known == sorted(known)
 

@@ -179,7 +179,7 @@ class Scene(Frozen):
         if self.end is not None and self.end <= self.start:
             raise ValueError("`end` must be after `start`")
         if any(time < 0 for time in self.marks.values()):
-            raise ValueError("marks must not be negative")
+            raise ValueError("`marks` must not be negative")
         return self
 
 
@@ -304,6 +304,13 @@ class EpisodeOutput(Frozen):
     def _fps(cls, value: Fraction | None) -> Fraction | None:
         if value is not None and not 1 <= value <= 480:
             raise ValueError("must be from 1 to 480 frames per second")
+        return value
+
+    @field_validator("cover")
+    @classmethod
+    def _cover(cls, value: Fraction | None) -> Fraction | None:
+        if value is not None and value < 0:
+            raise ValueError("must not be negative")
         return value
 
     @model_validator(mode="after")

@@ -14,8 +14,9 @@ from sakuga.episode.footage import Footage
 from sakuga.episode.form import Form, choose_form
 from sakuga.episode.spec import EpisodeSpec, Scene
 from sakuga.episode.timeline import Segment, Span, Timeline
-from sakuga.errors import CancelledError
+from sakuga.errors import CancelledError, DamagedMediaError
 from sakuga.media.avc import profile_and_level
+from sakuga.media.decode import FrameReader
 from sakuga.media.ffmpeg import ffmpeg_path, file_url, run
 from sakuga.media.picture import Plane
 from sakuga.media.probe import probe
@@ -28,6 +29,9 @@ from tests.media.results import EIGHT, SIZE, planes_of
 
 RATE = Fraction(24)
 FRAMES = 60
+PLACES = 9
+"""Places that are damaged, one after the other."""
+
 KEY = 12
 CLOSED = f"keyint={KEY}:min-keyint={KEY}:scenecut=0:open-gop=0"
 BFRAMES = {"x264-params": f"{CLOSED}:bframes=3:b-pyramid=normal", "preset": "medium"}
@@ -251,6 +255,31 @@ def test_any_part_of_a_clip_has_its_frames(tmp_path: Path, first: int, length: i
         assert shown_numbers(output) == list(range(first, last))
     else:
         assert not output.exists()
+
+
+@pytest.mark.parametrize("options", [BFRAMES, PLAIN], ids=["b-frames", "plain"])
+@pytest.mark.parametrize("damage", [b"\xff" * 4, bytes(30), b"\xa5" * 300], ids=len)
+def test_damaged_packets_are_never_copied(tmp_path: Path, options: Mapping[str, str], damage: bytes) -> None:
+    path, output = clip(tmp_path, options), tmp_path / "out"
+    footage, whole = footage_of(path, RATE), path.read_bytes()
+    begin, end = whole.index(b"mdat") + 4, whole.index(b"moov") - 8 - len(damage)
+    refused = 0
+    for place in np.linspace(begin, end, PLACES).astype(int):
+        path.write_bytes(whole[:place] + damage + whole[place + len(damage) :])
+        try:
+            made = copied(footage, 0, FRAMES, output)
+        except DamagedMediaError:
+            made = None
+        if made is None:
+            assert not output.exists()
+            refused += 1
+            continue
+        # what a decoder does not notice is no damage that anybody could tell
+        probed = probe(output, Limits())
+        with FrameReader(output, probed.info.video, probed.packets, limits=Limits()) as reader:
+            assert len(list(reader.read(0, FRAMES))) == FRAMES
+        output.unlink()
+    assert refused
 
 
 @pytest.mark.parametrize("options", [BFRAMES, OPEN], ids=["b-frames", "open"])
