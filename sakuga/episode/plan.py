@@ -111,9 +111,9 @@ def _without_missing(
             f"The clip of the scene {name!r} cannot be used: {why}" for name, why in missing.items()
         )
         raise UnreadableMediaError(told)
-    # the report names no folder
+    # the report names no folder of this machine
     missing = {
-        name: why.replace(scene.clip, Path(scene.clip).name)
+        name: why.replace(scene.clip, Path(scene.clip).name) if Path(scene.clip).is_absolute() else why
         for name, scene in zip(spec.names, spec.scenes, strict=True)
         if (why := missing.get(name))
     }
