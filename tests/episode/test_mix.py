@@ -166,12 +166,10 @@ def test_a_loudness_that_cannot_be_had_is_told(tmp_path: Path) -> None:
 def test_what_the_encoder_takes_away_is_not_blamed_on_the_true_peak(tmp_path: Path) -> None:
     # AAC leaves most of a tone out that nobody hears
     wave = repeated(tone(2, 23_500, 0.05), 2)
-    for container, reached in (("mp4", False), ("mkv", True)):
+    for container, told in (("mp4", [True]), ("mkv", [])):
         made = mixed(episode(1, 2, output={"loudness": -8.0, "container": container}), [wave], tmp_path)
-        assert made.loudness is not None
-        assert (made.loudness > -8 - LOUDNESS) == reached
-        assert any("as the encoder changes it" in note for note in made.notes) != reached
-        assert not any("does not go with a true peak" in note for note in made.notes)
+        off = [note for note in made.notes if "in place of -8 LUFS" in note]
+        assert ["as the encoder changes it" in note for note in off] == told
 
 
 def test_a_silent_episode_is_silent_and_says_so(tmp_path: Path) -> None:
