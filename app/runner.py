@@ -122,7 +122,7 @@ class JobRunner(ABC):
                     self._start(item)
                     self._run_flow(item)
         except (KeyboardInterrupt, CancelledError):
-            message = "Stopped; finished chunks are kept, and the next run goes on from there."
+            message = "Stopped; what is finished is kept, and the next run goes on from there."
             self._failed(item, "CancelledError", message, INTERRUPTED)
             raise
         except SakugaError as error:

@@ -62,7 +62,7 @@ class Channel:
             CancelledError: it has been.
         """
         if self._stop.is_set():
-            raise CancelledError("Stopped; finished chunks are kept, and the next run goes on from there.")
+            raise CancelledError("Stopped; what is finished is kept, and the next run goes on from there.")
 
     def wait(self, seconds: float) -> None:
         """Wait, and leave at once when the job is asked to stop.
