@@ -52,15 +52,14 @@ lint: models
 types: models
 	$(BIN)/mypy
 
-# files of tests side by side; a server for each process is what more processes cost
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+# tests side by side; a server for each process is what more processes cost
+PARALLEL := -n logical --maxprocesses 4
 
-# of whole videos: much work, and nothing that minds what else is done; memory that runs out does
-MINDS := tests/acceptance/test_model_faults.py
-PICTURES := $(filter-out $(MINDS),$(wildcard tests/acceptance/test_*.py)) tests/analysis tests/episode tests/media
+# beside others its memory runs out where it is not meant to
+ALONE := tests/acceptance/test_model_faults.py
 
 unit: models
-	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"
+	$(BIN)/pytest -q $(PARALLEL) --dist loadfile -m "not slow and not farm"
 
 check: lint types unit
 
@@ -70,12 +69,12 @@ services:
 
 # Tests of the farm mostly wait: they run at the same time as the others, and are shown at the end.
 test: lint types services
-	@log=$$(mktemp); $(BIN)/pytest -q -m farm > "$$log" 2>&1 & farm=$$!; \
+	@log=$$(mktemp); $(BIN)/pytest -q $(PARALLEL) --dist loadfile -m farm > "$$log" 2>&1 & farm=$$!; \
 	trap 'kill $$farm; wait $$farm; rm -f "$$log"' INT TERM; \
-	$(BIN)/pytest -q $(PARALLEL) -m "not slow and not farm"; unit=$$?; \
-	$(BIN)/pytest -q $(PARALLEL) -m "slow and not farm" $(PICTURES); pictures=$$?; \
-	$(BIN)/pytest -q -m "slow and not farm" $(addprefix --ignore=,$(PICTURES)); slow=$$?; \
-	wait $$farm; farm=$$?; cat "$$log"; rm -f "$$log"; exit $$((unit | pictures | slow | farm))
+	$(BIN)/pytest -q $(PARALLEL) --dist loadfile -m "not slow and not farm"; unit=$$?; \
+	$(BIN)/pytest -q $(PARALLEL) --dist worksteal -m "slow and not farm" --ignore=$(ALONE); slow=$$?; \
+	$(BIN)/pytest -q -m "slow and not farm" $(ALONE); alone=$$?; \
+	wait $$farm; farm=$$?; cat "$$log"; rm -f "$$log"; exit $$((unit | slow | alone | farm))
 
 bench: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME)) --write

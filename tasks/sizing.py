@@ -17,7 +17,10 @@ RESERVE = 0.25
 """Part of a worker's share that is kept for later: speeds are rarely further from what was measured."""
 
 FIRST = 8
-"""The part of an equal share that measures: even a worker that is so many times slower delays nobody."""
+"""The part of an equal share that measures: even a worker that is so many times slower delays nobody.
+
+The first of several workers gets so much, the last one half of it: they ask for more one after another.
+"""
 
 MOST = 5000
 """Chunks of a unit: their numbers are a parameter of a run, and Prefect takes 512 KiB of those."""
@@ -68,6 +71,7 @@ def next_unit(
     together: float | None,
     alone: float | None,
     unit_seconds: float,
+    given: int = 0,
 ) -> list[int]:
     """Chunks of the next unit: the first of those that nobody works on.
 
@@ -79,12 +83,14 @@ def next_unit(
         together: frames per second of all workers; None before anything was measured.
         alone: frames per second of the worker that the unit is for, at most `together`.
         unit_seconds: seconds of work in a unit at most, unless a single chunk is longer.
+        given: how many units were handed out before.
 
     Returns:
         At least one number where any is missing, in order.
     """
     if not together or not alone:
-        measuring = len(missing) // (FIRST * workers) if workers > 1 else 1
+        later = 1 - given % workers / (2 * workers)
+        measuring = int(len(missing) * later) // (FIRST * workers) if workers > 1 else 1
         return list(missing[: min(MOST, max(1, measuring))])
     seconds = (sum(frames[chunk] for chunk in missing) + busy) / together
     if alone >= together:

@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(not ASSETS.is_dir(), reason="the folder of real clips is not here"),
 ]
-SMALL, MEDIUM = 30e6, 250e6
+SMALL, MEDIUM = 25e6, 100e6
 """Samples of a whole clip up to which it is enhanced by the default model, and up to which twice as large."""
 REFUSAL_CPU = 1.0
 BROKEN = {

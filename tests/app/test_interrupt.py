@@ -122,16 +122,17 @@ def _finished_chunks(home: Path) -> set[str]:
     return {manifest.stem for manifest in (home / "store" / "chunks").glob("*/*.json")}
 
 
+@pytest.mark.parametrize("kills", [range(KILLS // 2), range(KILLS // 2, KILLS)], ids=["early", "late"])
 def test_killed_at_ten_random_moments_the_next_run_finishes_and_computes_no_chunk_twice(
-    clip: Path, tmp_path: Path
+    clip: Path, tmp_path: Path, kills: range
 ) -> None:
     home, result = tmp_path / "home", clip.parent / "clip.sakuga.mp4"
     began = time.monotonic()
     whole = _start(clip, home, "-o", str(tmp_path / "whole.mp4"))
     assert whole.finish() == 0
     duration, frames = time.monotonic() - began, _frames(tmp_path / "whole.mp4")
-    moments = random.Random(5)
-    for moment in range(KILLS):
+    moments = random.Random(kills.start)
+    for moment in kills:
         shutil.rmtree(home / "store")
         run = _start(clip, home)
         time.sleep(moments.uniform(moment, moment + 1) * duration / KILLS)

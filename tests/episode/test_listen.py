@@ -162,7 +162,7 @@ def mix_work(seconds: int, folder: Path) -> Work:
 @pytest.mark.parametrize("prepared", [scene_work, mix_work])
 def test_memory_does_not_grow_with_length(prepared: Callable[[int, Path], Work], tmp_path: Path) -> None:
     peaks: list[int] = []
-    for seconds in (20, 20, 60):
+    for seconds in (10, 10, 30):
         folder = tmp_path / str(len(peaks))
         folder.mkdir()
         work = prepared(seconds, folder)

@@ -96,10 +96,9 @@ def test_a_unit_is_never_longer_than_allowed_unless_one_chunk_is(
         assert sum(frames[chunk] for chunk in unit) <= UNIT_SECONDS * alone + HALF_FRAME
 
 
-@given(st.integers(1, 5000), st.integers(1, 64))
-def test_a_small_part_of_a_share_measures_how_fast_a_worker_is(count: int, workers: int) -> None:
+def first_unit(count: int, workers: int, given: int) -> list[int]:
     frames = dict.fromkeys(range(count), 10)
-    unit = next_unit(
+    return next_unit(
         sorted(frames),
         frames,
         busy=0,
@@ -107,9 +106,23 @@ def test_a_small_part_of_a_share_measures_how_fast_a_worker_is(count: int, worke
         together=None,
         alone=None,
         unit_seconds=UNIT_SECONDS,
+        given=given,
     )
+
+
+@given(st.integers(1, 5000), st.integers(1, 64), st.integers(0, 100))
+def test_a_small_part_of_a_share_measures_how_fast_a_worker_is(count: int, workers: int, given: int) -> None:
+    unit = first_unit(count, workers, given)
     assert unit == list(range(len(unit)))
     assert len(unit) == 1 or (workers > 1 and len(unit) <= count / workers / FIRST)
+
+
+@given(st.integers(2, 64), st.integers(2, 20))
+def test_workers_that_begin_together_end_their_first_units_one_after_another(workers: int, each: int) -> None:
+    sizes = [len(first_unit(2 * each * FIRST * workers, workers, given)) for given in range(workers)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 2 * each
+    assert each <= sizes[-1] <= each * (1 + 1 / workers)
 
 
 @given(st.integers(2, 300), st.floats(1, 100))
