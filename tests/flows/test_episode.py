@@ -9,7 +9,7 @@ import pytest
 from flows.episode import Retake, episode
 from sakuga.episode.report import EpisodeWork
 from sakuga.episode.spec import EpisodeSpec
-from sakuga.errors import CancelledError, OptionError, UnreadableMediaError
+from sakuga.errors import CancelledError, UnreadableMediaError
 from sakuga.media.probe import probe
 from sakuga.settings import Settings
 from tasks.channel import Channel, open_channel
@@ -100,33 +100,6 @@ def test_an_episode_has_every_frame_of_its_scenes_and_all_that_was_asked(
 
 
 @pytest.mark.slow
-def test_after_a_change_of_one_scene_only_it_and_its_transitions_and_its_sound_are_made(folder: Path) -> None:
-    first = made(folder)
-    assert (first.segments, first.cached, first.sounds, first.cached_sounds) == (SEGMENTS, 0, SCENES, 0)
-    again = made(folder)
-    assert (again.cached, again.cached_sounds) == (SEGMENTS, SCENES)
-    clip(folder / "two.mp4", 500)
-    changed = made(folder)
-    assert (changed.segments - changed.cached, changed.sounds - changed.cached_sounds) == (3, 1)
-
-
-@pytest.mark.slow
-def test_words_and_loudness_and_order_make_no_picture_again(folder: Path) -> None:
-    made(folder)
-    text = YAML.replace("title: Middle", "title: Another one, notes: better") + "  # louder\n"
-    (folder / "pilot.yaml").write_text(text.replace("quality: 12", "quality: 12, loudness: -23"))
-    assert made(folder).cached == SEGMENTS
-    lines = YAML.splitlines()
-    lines[4], lines[7] = lines[7], lines[4]
-    (folder / "pilot.yaml").write_text(
-        "\n".join(lines).replace("kind: crossfade, seconds: 0.25", "kind: cut")
-    )
-    # without transitions scenes are longer, in whatever order they are
-    cuts = made(folder)
-    assert (cuts.segments, cuts.cached, cuts.cached_sounds) == (SCENES, 0, SCENES)
-
-
-@pytest.mark.slow
 def test_a_retake_replaces_one_scene_and_says_so(folder: Path) -> None:
     made(folder)
     clip(folder / "two b.mp4", 700)
@@ -174,12 +147,6 @@ def test_missing_clips_are_skipped_or_stood_in_for_when_asked(folder: Path, choi
     report = Path(outcome.report).with_suffix(".md").read_text()
     assert "scene-2" in report
     assert str(folder) not in report
-
-
-def test_a_mistake_in_the_file_is_told_with_its_line(folder: Path) -> None:
-    (folder / "pilot.yaml").write_text(YAML.replace("kind: crossfade", "kind: crosfade"))
-    with pytest.raises(OptionError, match=r"pilot\.yaml:3:"):
-        episode(str(folder / "pilot.yaml"))
 
 
 @pytest.mark.slow
