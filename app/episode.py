@@ -224,7 +224,7 @@ def make(
     store: Store = None,
     dispatch: Annotated[
         Literal["local", "pool"],
-        typer.Option(help="Where clips are enhanced, if the file asks for that."),
+        typer.Option(help="Where pictures are made, and clips enhanced: here, or by a farm."),
     ] = "local",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -232,11 +232,13 @@ def make(
 ) -> None:
     """Make an episode; what was made before is kept, so that after a change only what changed is made."""
     from app.episode_make import EpisodeRunner
+    from app.inputs import check_dispatch
     from app.progress import JsonReporter, TerminalReporter
     from sakuga.episode.places import is_address
     from sakuga.settings import load_settings
 
     try:
+        check_dispatch(dispatch)
         reporter = (
             JsonReporter(file if is_address(file) else None) if as_json else TerminalReporter(bar=not verbose)
         )

@@ -16,7 +16,7 @@ from tasks.shared import TAG
 
 JOBS = ("enhance", "episode")
 UPKEEP = ("watch-folder", "cleanup")
-UNITS = ("enhance-chunks",)
+UNITS = ("enhance-chunks", "episode-segments")
 PAGE = 200
 """The most that a server tells of at once."""
 
@@ -249,10 +249,10 @@ def artifacts_of(server: Server, runs: Sequence[str], *kinds: str) -> dict[str, 
     return {run: list(by_key.values()) for run, by_key in found.items()}
 
 
-def chunk_rows(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
-    """Rows of the table of chunks; none where there is no such table."""
+def part_rows(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
+    """Rows of the table of chunks or segments; none where there is no such table."""
     for artifact in artifacts:
-        if artifact.kind == "table" and artifact.key.startswith("chunks-"):
+        if artifact.kind == "table" and artifact.key.startswith(("chunks-", "segments-")):
             try:
                 rows = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
             except ValueError:

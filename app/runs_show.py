@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.runs_read import Artifact, Run, artifacts_of, chunk_rows, list_runs, short_ids, units_of
+from app.runs_read import Artifact, Run, artifacts_of, list_runs, part_rows, short_ids, units_of
 from app.runs_server import Server
 from sakuga.quality.words import duration_text, plain
 
 HEADS = ("id", "state", "progress", "age", "took", "name")
-CHUNK_HEADS = ("chunk", "state", "worker", "frames", "frames/s", "tries")
+PART_HEADS = ("state", "worker", "frames", "frames/s", "tries")
 
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -89,8 +89,13 @@ class Details:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table of its chunks."""
-        return chunk_rows(self.artifacts)
+        """The table of its chunks or segments."""
+        return part_rows(self.artifacts)
+
+    @property
+    def part(self) -> str:
+        """What the lines of the table are about: `chunk` or `segment`."""
+        return "segment" if self.rows and "segment" in self.rows[0] else "chunk"
 
     @property
     def links(self) -> list[tuple[str, str]]:
@@ -123,7 +128,8 @@ class Details:
             "progress": percent,
             "progress_text": said,
             "page": self.page,
-            "chunks": self.rows,
+            "chunks": self.rows if self.part == "chunk" else [],
+            "segments": self.rows if self.part == "segment" else [],
             "links": dict(self.links),
             "report": self.report,
             "units": [run_facts(unit) for unit in self.units],
@@ -159,9 +165,10 @@ def detail_lines(found: Details) -> Iterator[str]:
         yield f"  {text.lower():<16} {place}"
     yield f"  page             {found.page}"
     if found.rows:
-        rows = [[plain(str(row.get(head, ""))) for head in CHUNK_HEADS] for row in found.rows]
+        heads = (found.part, *PART_HEADS)
+        rows = [[plain(str(row.get(head, ""))) for head in heads] for row in found.rows]
         yield ""
-        yield from (f"  {line}" for line in table_lines(CHUNK_HEADS, rows))
+        yield from (f"  {line}" for line in table_lines(heads, rows))
     if found.units:
         yield ""
         yield from (f"  {line}" for line in list_lines([(unit, None) for unit in found.units]))

@@ -14,10 +14,11 @@ POOLS = {
 }
 """Names of the pools, and what the UI says about them."""
 
-JOBS, UPKEEP = "default", "upkeep"
-QUEUES = {JOBS: (8, 2), UPKEEP: (4, 1)}
-"""Runs at a time and priority of the CPU pool's queues: jobs, which mostly wait for their chunks, and watches
-and the clean-up, which must not wait for jobs. Its workers have no limit of their own: Prefect 3.8 ends a
+JOBS, SEGMENTS, UPKEEP = "default", "segments", "upkeep"
+QUEUES = {JOBS: (8, 3), SEGMENTS: (8, 2), UPKEEP: (4, 1)}
+"""Runs at a time and priority of the CPU pool's queues: jobs, which mostly wait for their chunks or segments;
+segments of episodes, which must not wait for the jobs that wait for them; and watches and the clean-up, which
+must not wait for jobs. Its workers have no limit of their own: Prefect 3.8 ends a
 worker with one when a run of it is retried before its place is free."""
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from flows.dispatch import Dispatch
 from flows.enhance import enhance
+from flows.episode_parts import make_parts
 from flows.forms import titled
 from flows.threads import chunk_threads
 from sakuga.enhance.spec import EnhanceSpec
@@ -22,29 +24,23 @@ from sakuga.errors import QualityError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
 from sakuga.settings import load_settings
-from tasks.artifacts import ProgressArtifact, publish_episode_artifacts
+from tasks.artifacts import publish_episode_artifacts
 from tasks.channel import current_channel, open_channel
 from tasks.clips import Clip, Unusable, fetch_clip, folders_for
 from tasks.destination import Destination, choose_destination
 from tasks.episode import (
     EpisodeJob,
     Parts,
-    SegmentRecord,
-    SoundRecord,
-    find_parts,
     load_plan,
-    make_segment,
-    make_sound,
     mix_sounds,
     plan_scenes,
 )
 from tasks.episode_end import check_result, draw_pictures, episode_report, join_episode
 from tasks.episode_files import episode_files
 from tasks.failure import said_plainly
-from tasks.gather import gather, settle_all
-from tasks.job import prepare_store
+from tasks.gather import gather
+from tasks.job import Source, prepare_store
 from tasks.names import episode_name
-from tasks.progress import Progress
 from tasks.publish import Place, publish
 from tasks.scratch import run_folder
 from tasks.stopwatch import Stopwatch
@@ -92,7 +88,8 @@ def episode(
         episode: The episode: a YAML or JSON file of the machine that runs this or of the store, or all of it.
         output: File or folder for the result; empty is beside the file, or in the store.
         retakes: Scenes that get another clip; the file is not changed.
-        dispatch: Where clips are enhanced, if the episode asks for that: `local` or `pool`.
+        dispatch: Where pictures are made: `local` in this run, `pool` by the workers of the CPU pool; and
+            where clips are enhanced, if the episode asks for that, then by those of the GPU pool.
         overwrite: Replace a result of the same name.
         store: A media store block, as `type/name`; files may be keys or addresses in it.
 
@@ -107,7 +104,12 @@ def episode(
     """
     clock = Stopwatch()
     root = load_settings().scratch_root
-    with open_channel(), run_folder(root) as folder, episode_files(store, folder) as files:
+    with (
+        open_channel(),
+        run_folder(root) as folder,
+        episode_files(store, folder) as files,
+        ExitStack() as ending,
+    ):
         prepare_store(store)
         opened = files.open(episode)
         file, spec = opened.file, opened.spec
@@ -126,7 +128,7 @@ def episode(
         with clock("plan"):
             job = plan_scenes(spec, clips, store, folder)
         with clock("render"):
-            parts, cached = _parts(job)
+            parts, cached = make_parts(job, dispatch, _sources(clips), ending)
         return _finish(job, parts, cached, destination, mark, clock, overwrite)
 
 
@@ -141,6 +143,11 @@ def _clips(spec: EpisodeSpec, store: str | None, folder: Path) -> dict[str, Clip
         assert isinstance(clip, Clip | Unusable)
         found[names[index]] = clip
     return found
+
+
+def _sources(clips: Mapping[str, Clip | Unusable]) -> dict[str, Source]:
+    """Files of the clips by their digests."""
+    return {clip.source.sha256: clip.source for clip in clips.values() if isinstance(clip, Clip)}
 
 
 def _enhanced(
@@ -165,34 +172,6 @@ def _enhanced(
             enhance(source, wanted, output=output, dispatch=dispatch, overwrite=True, store=store)
         done[name] = fetch_clip(output, None, place)
     return done
-
-
-def _parts(job: EpisodeJob) -> tuple[Parts, Parts]:
-    """All segments and sounds; and those of them that were there already."""
-    plan, cached = load_plan(job.folder), find_parts(job)
-    segments = plan.timeline.segments
-    done = sum(record.frames for record in cached.segments.values())
-    progress = Progress("render", plan.timeline.frames, done)
-    artifact = ProgressArtifact(progress, plan.spec.title)
-    missing = [index for index in range(len(segments)) if index not in cached.segments]
-    silent = [index for index in range(len(plan.footages)) if index not in cached.sounds]
-    current_channel().emit("stage", stage="render")
-    # both at once: sound is little work, and waits for no picture
-    sound_futures = make_sound.map(unmapped(job), silent) if silent else None
-    made: dict[int, SegmentRecord] = {}
-    if missing:
-        futures = make_segment.map(unmapped(job), missing, unmapped(progress))
-        try:
-            made = gather(SegmentRecord, futures, missing, artifact.update, "segment")
-        except BaseException:
-            if sound_futures is not None:
-                settle_all(sound_futures)
-            raise
-    artifact.finish()
-    sounds: dict[int, SoundRecord] = {}
-    if sound_futures is not None:
-        sounds = gather(SoundRecord, sound_futures, silent, what="sound")
-    return Parts(segments=cached.segments | made, sounds=cached.sounds | sounds), cached
 
 
 def _finish(

@@ -9,18 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Abort
 from prefect.logging import get_run_logger
 
 from flows.pool_api import Pool, PoolApi, worker_of
 from flows.pool_lease import keep_lease
+from flows.pool_own import OwnHands
+from flows.pool_room import Room
 from flows.pool_trust import Trust
-from flows.pool_units import InFlight, adopted, blame, error_of
-from sakuga.errors import FarmError
+from flows.pool_units import InFlight, adopted, blame, check_own, error_of
 from sakuga.settings import Farm
 from tasks.cache import Made
 from tasks.channel import current_channel
+from tasks.chunk import worker_name
 from tasks.handover import read_report
 from tasks.job import open_store
 from tasks.names import unit_name
@@ -42,14 +44,14 @@ STORE_PERIOD = 1.0
 API_PERIOD = 5.0
 """Seconds between two questions to Prefect's server."""
 
+TAKEN_PERIOD = 2.0
+"""The same while a unit waits to be taken, and the next one waits for that."""
+
 UNHEARD = 30.0
 """Seconds between two answers of the server that are usual on a busy machine."""
 
 PENDING = 60.0
 """Seconds after which a run that a worker took and did not begin counts as lost, at least."""
-
-AHEAD = 12.0
-"""Seconds before the expected end of a unit that the next one is handed out: a run takes time to start."""
 
 CANCEL_SECONDS = 8.0
 """Seconds that the end of a job gives to telling its runs to stop; its own worker may kill it after 30."""
@@ -95,8 +97,6 @@ def make_on_pool(
     with keep_lease(open_store(work.store), run, run_count, farm.lease_seconds):
         try:
             return dispatcher.make(watch)
-        except Abort:
-            raise
         except BaseException as error:
             dispatcher.give_up(error)
             raise
@@ -120,13 +120,15 @@ class Dispatcher(Generic[T]):
         self._work, self._run, self._run_count, self._farm = work, run, run_count, farm
         self._api, self._pool, self._progress, self._table = api, pool, progress, table
         self._store = open_store(work.store)
-        self._frames = work.frames
         self._left = set(missing)
         self._units: list[InFlight] = []
         self._made: dict[int, T] = {}
         self._trust = Trust(farm.tries)
         self._speeds = Speeds()
         self._count = 0
+        self._hands = OwnHands(work)
+        one_by_one = work.make_here is not None and pool.type == "process"
+        self._room = Room(work.frames, self._speeds, self._trust, one_by_one)
         self._waiting = False
         self._next_look = self._next_question = 0.0
         self._heard = time.monotonic()
@@ -138,6 +140,8 @@ class Dispatcher(Generic[T]):
         channel = current_channel()
         while self._left:
             channel.check()
+            if channel.error:
+                raise channel.error
             watch()
             now = time.monotonic()
             if now >= self._next_look:
@@ -147,22 +151,26 @@ class Dispatcher(Generic[T]):
                 self._look_at_runs()
                 self._pool = self._api.pool()
                 self._say_who_is_there()
-                self._next_question = time.monotonic() + API_PERIOD
+                self._next_question = time.monotonic() + self._question_period()
             self._hand_out()
+            self._work_here()
             time.sleep(POLL)
+        for unit in list(self._units):
+            self._let_go(unit)
+        self._hands.finish()
         return self._made
 
     def give_up(self, error: BaseException) -> None:
-        """Tell all runs to stop; finished parts are kept."""
-        if not self._units:
-            return
-        self._logger.warning(
-            "Runs on the work pool that are told to stop: %d (%s); finished %s are kept",
-            len(self._units),
-            type(error).__name__,
-            self._work.parameter,
-        )
-        self._api.cancel([unit.run for unit in self._units], CANCEL_SECONDS)
+        """Tell all runs to stop, unless a later try goes on with them; finished parts are kept."""
+        if self._units and not isinstance(error, Abort):
+            self._logger.warning(
+                "Runs on the work pool that are told to stop: %d (%s); finished %s are kept",
+                len(self._units),
+                type(error).__name__,
+                self._work.parameter,
+            )
+            self._api.cancel([unit.run for unit in self._units], CANCEL_SECONDS)
+        self._hands.stop()
 
     def _adopt(self) -> None:
         """Go on with the runs that an earlier try of this job has started and that are alive."""
@@ -186,7 +194,14 @@ class Dispatcher(Generic[T]):
             while unit.left and self._find(unit, unit.left[0]):
                 pass
             if not unit.left:
-                self._units.remove(unit)
+                self._let_go(unit)
+
+    def _let_go(self, unit: InFlight) -> None:
+        """Follow a unit no longer, as all its parts are there; where nobody took it nobody is to start it."""
+        self._units.remove(unit)
+        run = self._api.read([unit.run]).get(unit.run) if unit.waits else None
+        if run and run.state and run.state.is_scheduled():
+            self._api.cancel([unit.run], CANCEL_SECONDS)
 
     def _find(self, unit: InFlight, part: int) -> bool:
         record = self._work.find(part)
@@ -213,7 +228,7 @@ class Dispatcher(Generic[T]):
         """Ask the server what has become of the runs, and take back what ended ones have left."""
         own = UUID(self._run)
         runs = self._api.read([own, *(unit.run for unit in self._units)])
-        self._check_own(runs.get(own))
+        check_own(runs.get(own), self._run_count)
         # in a time without answers nothing could be seen to go on
         unheard = max(0.0, time.monotonic() - self._heard - UNHEARD)
         self._heard = time.monotonic()
@@ -241,22 +256,6 @@ class Dispatcher(Generic[T]):
         """Whether a run has reported that it stopped, though the server has not heard of it."""
         report = patiently(lambda: read_report(self._store, self._run, unit.name))
         return report is not None and report.end != "done"
-
-    def _check_own(self, run: FlowRun | None) -> None:
-        """Stop when somebody, or an automation, has ended this run on the server."""
-        if run and run.run_count > self._run_count:
-            # it was given up while this machine slept; nothing is to be said of it from here
-            raise Abort("A later try of this run works already.")
-        state = run.state if run else None
-        if state is None or not (state.is_final() or state.type == StateType.CANCELLING):
-            return
-        if state.type in (StateType.CANCELLING, StateType.CANCELLED):
-            current_channel().cancel()
-            current_channel().check()
-        raise FarmError(
-            f"This run was ended on Prefect's server while it worked ({state.name}: {state.message}); "
-            "retry it."
-        )
 
     def _drop(self, unit: InFlight, state: "State[object]") -> None:
         """End a run that shows no sign of life; at first gently, as it may live."""
@@ -321,21 +320,19 @@ class Dispatcher(Generic[T]):
     def _hand_out(self) -> None:
         """Start runs for workers that have nothing to do, or soon will have nothing."""
         held = {part for unit in self._units for part in unit.left}
-        missing = [part for part in sorted(self._left - held) if self._trust.ready(part)]
-        busy = sum(self._frames_left(unit) for unit in self._units)
-        working = [unit for unit in self._units if not unit.ended and not self._ends_soon(unit)]
-        waiting = sum(unit.waits for unit in self._units)
-        free = self._pool.slots - max(len(working), waiting) - self._trust.resting(self._pool.workers)
-        idle = self._pool.workers - {unit.worker for unit in working}
+        missing = [part for part in sorted(self._left - held) if self._ready(part)]
+        busy = sum(self._room.frames_left(unit) for unit in self._units)
+        idle, free = self._room.idle(self._pool, self._units), self._room.free(self._pool, self._units)
         while missing and free > 0:
             unit = next_unit(
                 missing,
-                self._frames,
+                self._work.frames,
                 busy=busy,
                 workers=max(1, self._pool.slots),
                 together=self._speeds.together(self._pool.workers, self._pool.slots),
                 alone=self._speeds.slowest(idle),
                 unit_seconds=self._farm.unit_seconds,
+                given=self._count,
             )
             missing = missing[len(unit) :]
             wanted = [part for part in unit if not self._is_there(part)]
@@ -343,7 +340,37 @@ class Dispatcher(Generic[T]):
                 # more may be there, and each look reads a whole part
                 return
             self._start(wanted)
-            busy, free = busy + sum(self._frames[part] for part in wanted), free - 1
+            busy, free = busy + sum(self._work.frames[part] for part in wanted), free - 1
+
+    def _ready(self, part: int) -> bool:
+        return part != self._hands.part and self._trust.ready(part)
+
+    def _question_period(self) -> float:
+        waits = self._room.one_by_one and any(unit.waits for unit in self._units)
+        return TAKEN_PERIOD if waits else API_PERIOD
+
+    def _work_here(self) -> None:
+        """Make parts in this run while nobody takes any, where the job can."""
+        if self._work.make_here is None:
+            return
+        if any(unit.state in (StateType.PENDING, StateType.RUNNING) for unit in self._units):
+            self._hands.not_alone()
+        if ended := self._hands.ended():
+            self._take(*ended)
+        held = {part for unit in self._units for part in unit.left}
+        free, waiting = sorted(self._left - held), sorted(self._left & held, reverse=True)
+        self._hands.begin([part for part in [*free, *waiting] if self._trust.ready(part)])
+
+    def _take(self, part: int, outcome: T | Failure) -> None:
+        """Take what came of a part that this run has made itself."""
+        if isinstance(outcome, Failure):
+            self._trust.came_back(part)
+            self._note_failure(part, outcome, worker_name())
+            return
+        for unit in self._units:
+            if part in unit.left:
+                unit.left.remove(part)
+        self._note_made(part, outcome)
 
     def _is_there(self, part: int) -> bool:
         """Whether another job has made a part meanwhile; it is taken then."""
@@ -352,25 +379,11 @@ class Dispatcher(Generic[T]):
             self._note_made(part, record)
         return record is not None
 
-    def _ends_soon(self, unit: InFlight) -> bool:
-        rate = self._speeds.of(unit.worker)
-        if not rate or unit.state != StateType.RUNNING:
-            return False
-        return self._frames_left(unit) / rate < AHEAD
-
-    def _frames_left(self, unit: InFlight) -> int:
-        """Frames that a run has still to make, as far as is known."""
-        given = sum(self._frames[part] for part in unit.left)
-        if unit.state != StateType.RUNNING or not unit.left:
-            return given
-        made = (time.monotonic() - unit.mark) * (self._speeds.of(unit.worker) or 0.0)
-        return given - min(round(made), self._frames[unit.left[0]])
-
     def _start(self, parts: list[int]) -> None:
         self._count += 1
         name = f"{self._run_count}-{self._count}"
         rate = self._speeds.mean
-        expected = sum(self._frames[part] for part in parts) / rate if rate else 0.0
+        expected = sum(self._work.frames[part] for part in parts) / rate if rate else 0.0
         deadline = max(self._farm.deadline, 5 * expected)
         parameters = {
             "job": self._run,
@@ -382,5 +395,6 @@ class Dispatcher(Generic[T]):
         title = unit_name(self._work.name, parts, self._work.what)
         run = self._api.start(parameters, title, f"{self._run}/{name}")
         self._units.append(InFlight(name, run, list(parts), deadline))
+        self._next_question = min(self._next_question, time.monotonic() + self._question_period())
         about = f", about {expected:.0f} s of work" if expected else ""
         self._logger.info("Handed out %s%s", title, about)

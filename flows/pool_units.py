@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import Abort
 
 from sakuga import errors
 from sakuga.errors import FarmError, SakugaError, SubprocessError
+from tasks.channel import current_channel
 from tasks.shared import Failure, UnitReport
 
 CANCELLING = 90.0
@@ -72,6 +74,32 @@ class InFlight:
             StateType.CANCELLING: CANCELLING,
         }
         return time.monotonic() - self.since > limits.get(self.state, float("inf"))
+
+
+def check_own(run: FlowRun | None, run_count: int) -> None:
+    """Stop when somebody, or an automation, has ended the job's own run on the server.
+
+    Args:
+        run: as the server has it, None where it has not said.
+        run_count: which try of it this is.
+
+    Raises:
+        Abort: a later try of it works already.
+        CancelledError: it was cancelled.
+        FarmError: it was ended in another way.
+    """
+    if run and run.run_count > run_count:
+        # it was given up while this machine slept; nothing is to be said of it from here
+        raise Abort("A later try of this run works already.")
+    state = run.state if run else None
+    if state is None or not (state.is_final() or state.type == StateType.CANCELLING):
+        return
+    if state.type in (StateType.CANCELLING, StateType.CANCELLED):
+        current_channel().cancel()
+        current_channel().check()
+    raise FarmError(
+        f"This run was ended on Prefect's server while it worked ({state.name}: {state.message}); retry it."
+    )
 
 
 def adopted(run: FlowRun, wanted: Mapping[int, Any], parameter: str = "chunks") -> InFlight | None:

@@ -50,6 +50,10 @@ class Farm(BaseModel):
         "enhance-chunks/enhance-chunks",
         description="Deployment that makes chunks for a job with `dispatch` `pool`.",
     )
+    segments_deployment: str = Field(
+        "episode-segments/episode-segments",
+        description="Deployment that makes segments for an episode with `dispatch` `pool`.",
+    )
     unit_seconds: float = Field(
         300, gt=0, description="Seconds of work that are given to a worker at a time."
     )

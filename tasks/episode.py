@@ -1,10 +1,12 @@
 """The steps of an episode: planned, its segments and sounds made and kept, mixed, joined and checked."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from prefect.logging import get_run_logger
+from prefect.runtime import task_run
 
 from sakuga.episode.audit import look_at_segment
 from sakuga.episode.copying import copy_span
@@ -15,17 +17,18 @@ from sakuga.episode.render import render
 from sakuga.episode.seams import SegmentLook
 from sakuga.episode.sound import SceneSound, scene_sound
 from sakuga.episode.spec import EpisodeSpec
-from sakuga.errors import CancelledError, SakugaError
+from sakuga.errors import CancelledError, FarmError, SakugaError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
 from sakuga.settings import load_settings
-from tasks.cache import Kept, PartCache
+from tasks.cache import Kept, Made, PartCache
 from tasks.channel import current_channel
+from tasks.chunk import worker_name
 from tasks.clips import Clip, Unusable
 from tasks.job import open_store
 from tasks.progress import Progress
 from tasks.retry import patiently, step
-from tasks.scratch import note_keys
+from tasks.scratch import note_keys, noted_keys
 
 PLAN = "episode.json"
 NOT_YET = MediaRef(uri="part", sha256="0" * 64, size=0)
@@ -39,10 +42,9 @@ class EpisodeJob(Frozen):
     store: str | None
 
 
-class SegmentRecord(Kept):
+class SegmentRecord(Made):
     """A finished segment: of its frames `copied` are a clip's own packets; `look` is what its check saw."""
 
-    frames: int
     copied: int = 0
     look: SegmentLook
 
@@ -118,6 +120,32 @@ def find_parts(job: EpisodeJob) -> Parts:
     return Parts(segments=segments, sounds=sounds)
 
 
+@step("find finished segments of a unit")
+def find_some_segments(job: EpisodeJob, indices: Sequence[int]) -> dict[int, SegmentRecord]:
+    """Those of some segments that are finished already, of an episode that another machine has planned."""
+    channel, keys = current_channel(), noted_keys(job.folder)
+    found = {}
+    for index in indices:
+        channel.check()
+        if 0 <= index < len(keys) and (record := segment_cache(job).find(keys[index])):
+            found[index] = record
+    return found
+
+
+def check_segments(job: EpisodeJob, indices: Sequence[int]) -> None:
+    """Refuse to make segments that would not be those that an episode of another machine waits for.
+
+    Raises:
+        FarmError: they would not.
+    """
+    plan, keys = load_plan(job.folder), noted_keys(job.folder)
+    if any(key_of_segment(plan, index) != keys[index] for index in indices):
+        raise FarmError(
+            f"The machine {worker_name()!r} would make other segments than the episode asks for: its version "
+            "of Sakuga, or of Pillow, which draws letters, is another one; bring it up to date."
+        )
+
+
 def key_of_segment(plan: EpisodePlan, index: int) -> str:
     """What the segment of this number is kept under."""
     segment = plan.timeline.segments[index]
@@ -151,21 +179,7 @@ def make_segment(job: EpisodeJob, index: int, progress: Progress) -> SegmentReco
     channel.check()
     key, cache = key_of_segment(plan, index), segment_cache(job)
     try:
-        record = cache.find(key)
-        if record is None:
-            output = (
-                job.folder / f"segment-{index}{'.mov' if plan.form.settings.codec == 'prores' else '.mp4'}"
-            )
-            try:
-                copied = _make(plan, index, output, progress)
-                segment = plan.timeline.segments[index]
-                look = look_at_segment(
-                    output, segment, plan.spec, plan.form, plan.footages, load_settings(), channel.cancelled
-                )
-                record = SegmentRecord(key=key, ref=NOT_YET, frames=segment.frames, copied=copied, look=look)
-                record = cache.keep(record, output)
-            finally:
-                output.unlink(missing_ok=True)
+        record = cache.find(key) or _segment(job, index, key, cache, progress)
     except CancelledError:
         raise
     except SakugaError as error:
@@ -174,6 +188,38 @@ def make_segment(job: EpisodeJob, index: int, progress: Progress) -> SegmentReco
         raise
     progress.set(index, record.frames)
     return record
+
+
+def _segment(
+    job: EpisodeJob, index: int, key: str, cache: PartCache[SegmentRecord], progress: Progress
+) -> SegmentRecord:
+    plan, began = load_plan(job.folder), time.monotonic()
+    segment = plan.timeline.segments[index]
+    output = job.folder / f"segment-{index}{'.mov' if plan.form.settings.codec == 'prores' else '.mp4'}"
+    try:
+        copied = _make(plan, index, output, progress)
+        look = look_at_segment(
+            output,
+            segment,
+            plan.spec,
+            plan.form,
+            plan.footages,
+            load_settings(),
+            current_channel().cancelled,
+        )
+        record = SegmentRecord(
+            key=key,
+            ref=NOT_YET,
+            frames=segment.frames,
+            copied=copied,
+            look=look,
+            worker=worker_name(),
+            elapsed=round(time.monotonic() - began, 3),
+            tries=max(1, task_run.run_count or 1),
+        )
+        return cache.keep(record, output)
+    finally:
+        output.unlink(missing_ok=True)
 
 
 def _make(plan: EpisodePlan, index: int, output: Path, progress: Progress) -> int:

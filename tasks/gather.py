@@ -1,6 +1,6 @@
 """Waiting for all chunks of a job, or other parts of it, and watching over it meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -130,7 +130,7 @@ def _has_ended(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled()
 
 
-def settle_all(futures: PrefectFutureList[Any], timeout: float = SETTLE) -> None:
+def settle_all(futures: Iterable[PrefectFuture[Any]], timeout: float = SETTLE) -> None:
     """Drop parts that have not begun, and wait for the others: they still write into the run's folder."""
     current_channel().cancel()
     waiting = [future.wrapped_future for future in futures if isinstance(future, PrefectConcurrentFuture)]

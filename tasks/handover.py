@@ -3,6 +3,7 @@
 import re
 import shutil
 import zipfile
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +19,11 @@ from tasks.channel import current_channel
 from tasks.job import PLANNED, Job, Source, open_store
 from tasks.retry import step
 from tasks.scratch import KEYS
-from tasks.shared import JOBS, Lease, SharedJob, UnitReport, job_key
+from tasks.shared import JOBS, Lease, Shared, SharedJob, UnitReport, job_key
 from tasks.source_cache import local_source, safe_suffix
 
 T = TypeVar("T", bound=BaseModel)
+S = TypeVar("S", bound=Shared)
 
 MANIFEST = "job.json"
 PLAN = "plan.zip"
@@ -48,7 +50,7 @@ def share_job(job: Job, job_id: str) -> SharedJob:
     store = open_store(job.store)
     store.prepare()
     source = job.source.ref or _share_source(store, job.source, job_id)
-    archive = _pack(job.folder)
+    archive = pack(job.folder, {name: job.folder / name for name in MEMBERS})
     try:
         plan = store.put(archive, job_key(job_id, PLAN))
     finally:
@@ -75,13 +77,8 @@ def fetch_shared(job_id: str, store: str | None, folder: Path) -> tuple[Job, Sha
     """
     current_channel().check()
     opened = open_store(store)
-    shared = _read(opened, job_key(job_id, MANIFEST), SharedJob)
-    if shared is None or shared.id != job_id:
-        raise StoreError(
-            f"There is no job {job_id} in {opened.location(JOBS)!r}; it has ended, or the worker and the job "
-            "do not use the same store."
-        )
-    _unpack(opened.fetch(shared.plan, folder / PLAN), folder)
+    shared = read_shared(opened, job_id, SharedJob)
+    unpack(opened.fetch(shared.plan, folder / PLAN), folder, MEMBERS)
     path = local_source(opened, shared.source, folder, shared.name)
     source = Source(
         path=path,
@@ -91,6 +88,21 @@ def fetch_shared(job_id: str, store: str | None, folder: Path) -> tuple[Job, Sha
         ref=shared.source,
     )
     return Job(source=source, spec=shared.spec, folder=folder, store=store), shared
+
+
+def read_shared(store: MediaStore, job_id: str, kind: type[S]) -> S:
+    """What a job of some kind has shared.
+
+    Raises:
+        StoreError: it is not in the store, or damaged.
+    """
+    shared = _read(store, job_key(job_id, MANIFEST), kind)
+    if shared is None or shared.id != job_id:
+        raise StoreError(
+            f"There is no job {job_id} in {store.location(JOBS)!r}; it has ended, or the worker and the job "
+            "do not use the same store."
+        )
+    return shared
 
 
 def write_lease(store: MediaStore, job_id: str, lease: Lease) -> None:
@@ -142,7 +154,7 @@ def remove_job(store: MediaStore, job_id: str) -> None:
     store.remove(job_key(job_id, MANIFEST))
     for file in list(store.files(f"{JOBS}/{job_id}")):
         store.remove(file.key)
-    for name in ("units", ""):
+    for name in ("units", "files", ""):
         if folder := store.local_path(job_key(job_id, name).rstrip("/")):
             with suppress(OSError):
                 folder.rmdir()
@@ -157,22 +169,37 @@ def _share_source(store: MediaStore, source: Source, job_id: str) -> MediaRef:
     return store.share(source.path, ref)
 
 
-def _pack(folder: Path) -> Path:
+def pack(folder: Path, members: Mapping[str, Path]) -> Path:
+    """An archive of files in a run's folder, under the names that they are to have.
+
+    Raises:
+        DiskFullError: no room is left.
+        StoreError: it cannot be written.
+    """
     archive = folder / PLAN
-    with local_errors(archive), zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as pack:
-        for name in MEMBERS:
-            pack.write(folder / name, name)
+    with (
+        local_errors(archive),
+        zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
+    ):
+        for name, file in members.items():
+            packed.write(file, name)
     return archive
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, members: Iterable[str]) -> None:
+    """Take the files of these names out of an archive, and remove it; other names in it are not looked at.
+
+    Raises:
+        StoreError: it is damaged, or too large.
+        DiskFullError: no room is left.
+    """
     with local_errors(archive):
         try:
-            with zipfile.ZipFile(archive) as pack:
-                for name in MEMBERS:
-                    if pack.getinfo(name).file_size > MAX_MEMBER_BYTES:
+            with zipfile.ZipFile(archive) as packed:
+                for name in members:
+                    if packed.getinfo(name).file_size > MAX_MEMBER_BYTES:
                         raise StoreError(f"The plan of the job is too large ({name}); start the job again.")
-                    with pack.open(name) as member, (folder / name).open("wb") as file:
+                    with packed.open(name) as member, (folder / name).open("wb") as file:
                         shutil.copyfileobj(member, file)
         except (zipfile.BadZipFile, KeyError, EOFError) as error:
             raise StoreError(f"The plan of the job is damaged ({error}); start the job again.") from error

@@ -8,14 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from blocks.stores import MediaStore
 from sakuga.errors import OptionError, StoreError
 from sakuga.media.info import Frozen
 from tasks.handover import MANIFEST, remove_job
 from tasks.runs import read_runs
 from tasks.scratch import KEYS
-from tasks.shared import JOBS, SharedJob, job_key
+from tasks.shared import JOBS, SharedEpisode, SharedJob, job_key
 
+_SHARED: TypeAdapter[SharedJob | SharedEpisode] = TypeAdapter(SharedJob | SharedEpisode)
 _logger = logging.getLogger("sakuga.cleanup")
 
 
@@ -81,7 +84,7 @@ def chunks_of_living(store: MediaStore, jobs: Iterable[JobFolder], scratch: Path
             continue
         archive = scratch / "plan.zip"
         try:
-            shared = SharedJob.model_validate_json(content)
+            shared = _SHARED.validate_json(content)
             store.fetch(shared.plan, archive)
             with zipfile.ZipFile(archive) as pack:
                 keys.update(json.loads(pack.read(KEYS)))

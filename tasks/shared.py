@@ -3,6 +3,7 @@
     jobs/<id>/job.json            the job: source, spec, where the plan is; written last
     jobs/<id>/plan.zip            the plan, the packet index and the keys of all chunks
     jobs/<id>/source.<suffix>     the source, where it is not in the store already
+    jobs/<id>/files/<sha256>      clips and fonts of an episode, where they are not in the store already
     jobs/<id>/lease.json          a sign of life of the job's own run, renewed several times a minute
     jobs/<id>/units/<unit>.json   what a unit came to, written by the run that worked on it when it ends
 
@@ -25,16 +26,35 @@ TAG = "sakuga-job:"
 """Before a job's id: the tag of all runs that work for it."""
 
 
-class SharedJob(Frozen):
+class Shared(Frozen):
     """A job as its workers see it."""
 
     id: str
-    source: MediaRef
     name: str
     """What people call the source."""
-    spec: EnhanceSpec
     plan: MediaRef
     """The archive of the plan."""
+
+
+class SharedJob(Shared):
+    """A video whose chunks are made."""
+
+    source: MediaRef
+    spec: EnhanceSpec
+
+
+class SharedFile(Frozen):
+    """A file of an episode, under the name that people know it by."""
+
+    ref: MediaRef
+    name: str
+
+
+class SharedEpisode(Shared):
+    """An episode whose segments are made; its files are named by their SHA-256 in hexadecimal."""
+
+    clips: dict[str, SharedFile]
+    fonts: dict[str, SharedFile]
 
 
 class Lease(Frozen):

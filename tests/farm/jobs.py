@@ -105,6 +105,24 @@ class Job:
         return "\n".join(lines)
 
 
+class Run(Job):
+    """A run that was started already."""
+
+    def __init__(self, farm: Farm, run: UUID) -> None:
+        self.farm, self.id = farm, run
+
+    def completed(self) -> "Run":
+        """Itself at its end, which has to be a good one."""
+        assert self.wait().is_completed(), self.story()
+        return self
+
+
+def start(farm: Farm, deployment: str, **parameters: Any) -> Run:  # noqa: ANN401
+    """Start a run as any client of the API does."""
+    found = farm.client.read_deployment_by_name(deployment)
+    return Run(farm, farm.client.create_flow_run_from_deployment(found.id, parameters=parameters).id)
+
+
 def answered(ask: Callable[[], T]) -> T:
     """What the server says, asked again while it is away.
 
@@ -151,7 +169,7 @@ class Ledger:
                 with suppress(OSError, ValueError):
                     content = manifest.read_bytes()
                     self.published[manifest.stem].add(hashlib.sha256(content).hexdigest())
-                    self.workers[manifest.stem] = json.loads(content)["worker"]
+                    self.workers[manifest.stem] = json.loads(content).get("worker", "")
 
     def _manifests(self) -> list[Path]:
         return list(self._farm.store.glob("chunks/*/*.json"))
@@ -161,13 +179,13 @@ class Ledger:
         return [key for key, contents in self.published.items() if len(contents) > 1]
 
 
-def chunks_begun(job: Job) -> int:
-    """Task runs that began to make a chunk, as far as the server heard of them."""
+def parts_begun(job: Job, what: str = "chunk") -> int:
+    """Task runs that began to make a chunk, or another part, as far as the server heard of them."""
     ids = [run.id for run in job.children()]
     if not ids:
         return 0
     wanted = FlowRunFilter.model_validate({"id": {"any_": ids}})
-    named = TaskRunFilter.model_validate({"name": {"like_": "chunk "}})
+    named = TaskRunFilter.model_validate({"name": {"like_": f"{what} "}})
     found = job.farm.client.read_task_runs(flow_run_filter=wanted, task_run_filter=named, limit=200)
     return len(found)
 

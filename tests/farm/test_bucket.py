@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from tasks.shared import JOBS
 from tasks.source_cache import FOLDER
 from tests.farm.farm import BUCKET, Farm
 from tests.farm.faults import GPUS, PARENTS
-from tests.farm.jobs import PARENT, Job, settled
+from tests.farm.jobs import PARENT, Job, Run, settled, start
 from tests.farm.workload import SPEC, another_film, digests, make_film
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
@@ -35,24 +34,6 @@ ENDINGS = (
     ".contact-sheet.png",
     ".before-after.png",
 )
-
-
-class Run(Job):
-    """A run that was started already."""
-
-    def __init__(self, farm: Farm, run: UUID) -> None:
-        self.farm, self.id = farm, run
-
-    def completed(self) -> "Run":
-        """Itself at its end, which has to be a good one."""
-        assert self.wait().is_completed(), self.story()
-        return self
-
-
-def start(farm: Farm, deployment: str, **parameters: Any) -> Run:  # noqa: ANN401
-    """Start a run as any client of the API does."""
-    found = farm.client.read_deployment_by_name(deployment)
-    return Run(farm, farm.client.create_flow_run_from_deployment(found.id, parameters=parameters).id)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from tests.farm import faults
 from tests.farm.farm import BUCKET, Farm
-from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, chunks_begun, settled
+from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, parts_begun, settled
 from tests.farm.workload import CHUNKS, damage, digests
 from tests.processes import wait_for
 
@@ -31,7 +31,7 @@ def done_right(
     assert state.is_completed(), job.story()
     assert digests(job.result) == quiet
     assert ledger.twice() == [], job.story()
-    assert chunks_begun(job) <= CHUNKS + interrupted, job.story()
+    assert parts_begun(job) <= CHUNKS + interrupted, job.story()
     assert settled(farm, job, killed=killed) == [], job.story()
 
 

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from app import runs_read
 from tasks.artifacts import ProgressArtifact
 from tasks.post import Post, artifact_key, flush_all
 from tasks.progress import Progress
@@ -49,6 +50,17 @@ def test_a_table_says_first_what_all_chunks_and_each_worker_came_to() -> None:
     assert [line["chunk"] for line in chunks] == [str(index) for index in range(20)]
     assert (chunks[1]["state"], chunks[1]["frames/s"], chunks[1]["tries"]) == ("done", 12.0, 2)
     assert all(list(line) == list(total) for line in chunks)
+
+
+def test_a_table_of_other_parts_says_what_they_are() -> None:
+    made = PartTable("Pilot", {0: 24, 1: 12}, "segment")
+    made.set(0, state="done", worker="cpu-0", seconds=1.0)
+    total, worker, *segments = made.rows()
+    assert next(iter(total)) == "segment"
+    assert (total["segment"], worker["segment"]) == ("all 2", "1 segment")
+    assert [line["segment"] for line in segments] == ["0", "1"]
+    shown = runs_read.Artifact("table", "segments-pilot", json.dumps(made.rows()), "")
+    assert runs_read.part_rows([shown]) == made.rows()
 
 
 def test_a_worker_cannot_break_out_of_its_cell() -> None:

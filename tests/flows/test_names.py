@@ -73,6 +73,11 @@ def test_an_episode_is_named_by_its_file_and_where_that_is() -> None:
     assert episode_name({"episode": {"title": "The way home"}}) == "episode The way home"
 
 
+def test_a_unit_of_segments_says_so() -> None:
+    assert unit_name("Pilot", [3, 4], "segment") == "Pilot segments 3-4"
+    assert unit_name("Pilot", [3], "segment") == "Pilot segment 3"
+
+
 def test_no_file_name_breaks_a_list_of_runs() -> None:
     assert "\n" not in job_name({"source": "/a/two\nlines.mp4"})
     long = source_name(f"/a/{'x' * 300}.mp4")

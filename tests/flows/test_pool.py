@@ -1,23 +1,17 @@
 """Jobs over a work pool, with a real server, and with a real worker where one is needed."""
 
-import contextvars
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
-from prefect.states import AwaitingRetry, Completed, Crashed, Running
+from prefect.states import AwaitingRetry, Completed, Running
 
 from flows.enhance import Outcome, enhance
 from sakuga.enhance.spec import EnhanceSpec
@@ -25,44 +19,15 @@ from sakuga.errors import CancelledError, FarmError
 from tasks.channel import Channel, open_channel
 from tasks.handover import write_report
 from tasks.job import open_store
-from tasks.shared import JOBS, UnitReport
+from tasks.shared import UnitReport
 from tests.clips import decoded_lumas
-from tests.flows.chunk_pool import ChunkPool
+from tests.flows.chunk_pool import Pool, meanwhile
 from tests.flows.sharing import CHUNKS, SPEC, quartered_clip
 from tests.processes import kill, marked, wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ROOT = Path(__file__).parents[2]
-
-
-class Pool(ChunkPool):
-    """What a server hears of the workers of a pool, real or not."""
-
-    def heartbeat(self, worker: str) -> None:
-        """Have a worker of this name be online, which takes nothing by itself."""
-        url = f"{PREFECT_API_URL.value()}/work_pools/{self.name}/workers/heartbeat"
-        wait_for(lambda: httpx.post(url, json={"name": worker}).is_success, 30, f"{worker} is online")
-
-    def crash(self, run: FlowRun, worker: str) -> None:
-        """What the server hears when a worker takes a run whose process dies."""
-        with get_client(sync_client=True) as client:
-            client.update_flow_run_labels(run.id, {"prefect.worker.name": worker})
-            client.set_flow_run_state(run.id, Crashed(message="exit code 1"), force=True)
-
-    def runs(self) -> list[FlowRun]:
-        """All runs of the deployment."""
-        wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[self.deployment]))
-        with get_client(sync_client=True) as client:
-            return client.read_flow_runs(flow_run_filter=wanted)
-
-    def waiting(self, name: str) -> list[FlowRun]:
-        """Runs of this name that no worker has taken."""
-        return [run for run in self.runs() if run.state_name == "Scheduled" and run.name == name]
-
-    def shared_files(self) -> list[Path]:
-        """What jobs shared with workers and did not remove."""
-        return [path for path in (self.home / "store" / JOBS).rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -107,25 +72,6 @@ def test_a_job_without_workers_says_so_waits_and_can_be_stopped(pool: Pool, tmp_
     assert said[-1] == "waiting"
     assert pool.runs() == []
     assert pool.shared_files() == []
-
-
-@contextmanager
-def meanwhile(channel: Channel, act: Callable[[], None]) -> Iterator[None]:
-    """Do something in another thread; what goes wrong there stops the job, and is raised at the end."""
-
-    def safely() -> None:
-        try:
-            act()
-        except BaseException:
-            channel.cancel()
-            raise
-
-    with ThreadPoolExecutor() as threads:
-        done = threads.submit(contextvars.copy_context().run, safely)
-        try:
-            yield
-        finally:
-            done.result(60)
 
 
 @pytest.mark.slow
