@@ -4,9 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 
-from flows.pool_units import VISIBLE, InFlight, blame, error_of
+from flows.pool_units import VISIBLE, InFlight, adopted, blame, error_of
 from sakuga.errors import (
     DamagedMediaError,
     DeviceError,
@@ -41,6 +41,16 @@ def report(end: End, failure: Failure | None = None, failed: dict[int, Failure] 
 
 def failure(kind: type[SakugaError], message: str = "It went wrong.") -> Failure:
     return Failure(error=kind.__name__, message=message, retryable=kind.retryable)
+
+
+def test_a_living_run_of_an_earlier_try_goes_on_with_what_is_still_wanted_of_it() -> None:
+    given = {"unit": "1-3", "segments": [2, 3, 4], "deadline": 90}
+    run = FlowRun(flow_id=uuid4(), parameters=given, state=State(type=StateType.RUNNING))
+    goes_on = adopted(run, {3: None, 4: None}, "segments")
+    assert goes_on
+    assert (goes_on.name, goes_on.left, goes_on.deadline) == ("1-3", [3, 4], 90)
+    assert goes_on.state == StateType.RUNNING
+    assert adopted(run, {3: None}) is None, "it is not one that makes chunks"
 
 
 def test_a_run_that_died_is_blamed_on_the_first_chunk_that_it_left() -> None:
