@@ -169,7 +169,8 @@ def find_files(spec: EpisodeSpec, store: str | None, folder: Path) -> Found:
             stored[name] = named
     if problems:
         raise UnreadableMediaError(_refusal(spec, problems, store))
-    get_run_logger().info("%d files of the episode are in the store", len(stored))
+    if stored:
+        get_run_logger().info("Files of the episode in the store: %d", len(stored))
     return Found(spec=spec, stored=stored)
 
 
