@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.blocks.outages import Outage
@@ -25,6 +26,11 @@ os.environ.update(
     DO_NOT_TRACK="1",
     SAKUGA_HOME=str(_HOME / "sakuga"),
 )
+
+
+# how long an example takes says how busy the machine is
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

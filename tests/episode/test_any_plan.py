@@ -27,14 +27,14 @@ def check(spec: EpisodeSpec, clips: dict[str, Found]) -> None:
         check_times(spec, made.result, made.plan)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(spec=plans())
 def test_any_plan_keeps_its_times(clips: dict[str, Found], spec: EpisodeSpec) -> None:
     check(spec, clips)
 
 
 @pytest.mark.slow
-@settings(max_examples=32, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=32, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(spec=plans())
 def test_many_plans_keep_their_times(clips: dict[str, Found], spec: EpisodeSpec) -> None:
     check(spec, clips)

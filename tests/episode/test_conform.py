@@ -171,7 +171,7 @@ def test_a_turned_clip_stands_upright() -> None:
     assert placement(stream((96, 48), rotation=90), "fit", (48, 96)).place == (0, 0, 48, 96)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(2, 90), st.integers(2, 90)),
     st.tuples(st.integers(8, 60), st.integers(8, 60)).map(lambda size: (2 * size[0], 2 * size[1])),

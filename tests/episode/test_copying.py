@@ -243,7 +243,7 @@ def test_a_cancelled_copy_leaves_nothing(tmp_path: Path) -> None:
     st.integers(min_value=1, max_value=FRAMES),
     st.sampled_from(["b-frames", "plain", "open"]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_part_of_a_clip_has_its_frames(tmp_path: Path, first: int, length: int, kind: str) -> None:
     options = {"b-frames": BFRAMES, "plain": PLAIN, "open": OPEN}[kind]
     path = tmp_path / f"{kind}.mp4"

@@ -96,7 +96,7 @@ def test_a_part_of_a_scene_shows_the_same_frames_as_the_whole(
     assert source_frames(track, scene, rate, 0, cut) + source_frames(track, scene, rate, cut, 40) == whole
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from([*map(str, RATES), "varying"]),
     rate=st.sampled_from(RATES),

@@ -244,7 +244,7 @@ spans = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(one=spans, other=spans, likely=st.booleans())
 def test_equal_keys_mean_equal_pictures(
     clip: Path, one: dict[str, Any], other: dict[str, Any], likely: bool

@@ -183,7 +183,7 @@ def test_all_segments_of_an_episode_can_follow_each_other_in_one_stream(
     }
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     st.lists(
         st.tuples(

@@ -125,7 +125,7 @@ scenes = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     scenes=st.lists(scenes, min_size=1, max_size=3),
     kind=st.sampled_from(["json", "indented", "block", "flow", "mixed"]),

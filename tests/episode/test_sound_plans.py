@@ -58,7 +58,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(plan=plans(), rate=st.sampled_from(RATES))
 def test_every_scene_of_any_plan_is_in_sync(plan: dict[str, Any], rate: Fraction) -> None:
     spec = EpisodeSpec.model_validate(plan)

@@ -21,7 +21,7 @@ def clips(tmp_path: Path) -> dict[str, Found]:
     return found_clips({clip.name: clip.write(tmp_path) for clip in CLIPS})
 
 
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(spec=plans())
 def test_any_plan_keeps_its_times_through_the_flow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: dict[str, Found], spec: EpisodeSpec

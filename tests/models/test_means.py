@@ -1,7 +1,7 @@
 """Means of cells and the surface that has them: right, continuous, and the same in parts."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sakuga.media.resize import chroma_axes, luma_axes
@@ -34,7 +34,6 @@ def line(values: Tensor, source: int, size: int, side: int = CELL, factor: int =
     return surface_of(axis, source, size, side, CPU).rows(values[:, None], 0, 0, size)[:, 0]
 
 
-@settings(deadline=None)
 @given(data=st.data(), height=sizes, width=sizes, side=st.sampled_from([8, 16, 24, 32]))
 def test_sums_are_those_of_the_cells_and_the_same_in_parts(
     data: st.DataObject, height: int, width: int, side: int
@@ -87,7 +86,6 @@ def test_equal_cells_make_a_flat_surface() -> None:
     assert torch.allclose(line(torch.full((9,), 0.3), 71, 150), torch.tensor(0.3))
 
 
-@settings(deadline=None)
 @given(data=st.data(), source=sizes, size=st.integers(1, 120), halved=st.booleans())
 def test_a_part_of_the_surface_needs_one_cell_more_on_each_side(
     data: st.DataObject, source: int, size: int, halved: bool
@@ -104,7 +102,6 @@ def test_a_part_of_the_surface_needs_one_cell_more_on_each_side(
     assert torch.equal(part, whole[begin:end])
 
 
-@settings(deadline=None)
 @given(source=st.tuples(sizes, sizes), size=st.tuples(sizes, sizes))
 def test_a_cell_holds_some_pixels_of_any_result(source: tuple[int, int], size: tuple[int, int]) -> None:
     side = cell_side(source, size)

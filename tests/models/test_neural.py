@@ -106,7 +106,7 @@ def test_a_network_that_changes_nothing_gives_the_same_codes(
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=15)
 @given(
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     pixels=st.integers(1, 4000),
@@ -188,7 +188,7 @@ def regions(draw: st.DrawFn, size: tuple[int, int]) -> list[Rect]:
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=15)
 @given(
     data=st.data(),
     size=st.tuples(st.integers(2, 60), st.integers(2, 60)),
@@ -216,7 +216,7 @@ def test_regions_are_those_of_the_whole_and_the_rest_is_as_before(
     assert all((plane == 7).all() for plane in before.planes)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=15)
 @given(
     data=st.data(),
     size=st.tuples(st.integers(2, 60), st.integers(2, 60)),
@@ -287,7 +287,7 @@ def test_the_seam_is_bounded_where_a_network_sees_farther_than_its_overlap() -> 
     assert np.abs(blended.planes[0].astype(float) - whole.planes[0]).mean() <= mean
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=10)
 @given(
     size=st.tuples(st.integers(1, 200), st.integers(90, 240)),
     wanted=st.tuples(st.integers(1, 60), st.integers(1, 480)),
@@ -325,7 +325,6 @@ def test_several_threads_get_what_one_gets() -> None:
     assert all(one.same_as(other) for one, other in zip(alone, together, strict=True))
 
 
-@settings(deadline=None)
 @given(
     source=st.tuples(st.integers(1, 50), st.integers(1, 50)),
     wanted=st.tuples(st.integers(1, 120), st.integers(1, 120)),

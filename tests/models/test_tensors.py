@@ -176,7 +176,7 @@ def test_a_grey_source_stays_without_colour_whatever_the_network_says() -> None:
     assert {int(code) for plane in result.planes[1:] for code in plane.ravel()} == {512}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data(), width=sizes, height=sizes, chroma=st.sampled_from(CHROMA), deep=st.booleans())
 def test_a_part_of_the_rgb_is_that_of_the_whole(
     data: st.DataObject, width: int, height: int, chroma: ChromaFormat, deep: bool
@@ -189,7 +189,7 @@ def test_a_part_of_the_rgb_is_that_of_the_whole(
     assert torch.equal(to_rgb(picture, colour, CPU, part), whole)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     data=st.data(),
     network=st.tuples(st.integers(1, 90), st.integers(1, 90)),
@@ -216,7 +216,7 @@ def test_a_part_of_the_result_is_that_of_the_whole_and_needs_no_more_than_it_say
         assert np.array_equal(codes.numpy().astype(plane.dtype), expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     sizes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     first=st.fractions(-3, 3, max_denominator=8),
@@ -270,7 +270,6 @@ def test_ten_bits_are_rounded_and_not_dithered() -> None:
     assert set(result_of(form, grey).planes[0].ravel().tolist()) == {400}
 
 
-@settings(deadline=None)
 @given(
     network=st.integers(1, 400),
     height=st.integers(1, 120),

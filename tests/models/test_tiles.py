@@ -54,7 +54,6 @@ def areas(draw: st.DrawFn) -> tuple[Rect, tuple[int, int]]:
     return Rect(left, top, draw(st.integers(left + 1, size[0])), draw(st.integers(top + 1, size[1]))), size
 
 
-@settings(deadline=None)
 @given(area_of=areas(), halo=st.integers(0, 40), pixels=st.integers(1, 100_000))
 def test_cores_cover_an_area_once_and_fit_with_their_halos(
     area_of: tuple[Rect, tuple[int, int]], halo: int, pixels: int
@@ -112,7 +111,7 @@ def test_a_tile_that_cannot_be_cut_further_ends_the_work() -> None:
         list(exact_tiles([Rect(0, 0, 64, 64)], 3, (64, 64), Budget(1 << 30), compute))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     size=st.tuples(st.integers(1, 260), st.integers(1, 260)),
     scale=st.integers(1, 3),
