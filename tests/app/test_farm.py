@@ -83,6 +83,12 @@ class Up:
     def state(self, run: str) -> str:
         return str(self.ask(f"/flow_runs/{run}")["state"]["type"])
 
+    def story(self, run: str) -> str:
+        """The run's state and its log, for a test that fails."""
+        log = self.ask("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        lines = [self.ask(f"/flow_runs/{run}")["state"]["message"] or "", *(one["message"] for one in log)]
+        return "\n".join(lines)
+
     def online(self, pool: str) -> list[str]:
         workers = self.ask(f"/work_pools/{pool}/workers/filter", {})
         return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
@@ -121,7 +127,7 @@ def test_a_run_over_http_is_done_by_the_workers_of_the_farm(farm: Up, tmp_path: 
     clip = make_clip(tmp_path / "clip.mp4", frames=24, size=(48, 40))
     run = farm.start_run(source=str(clip), spec={"preset": "ultrafast"})
     wait_for(lambda: farm.state(run) in ENDS, DONE_WITHIN, "the run ends")
-    assert farm.state(run) == "COMPLETED"
+    assert farm.state(run) == "COMPLETED", farm.story(run)
     assert (tmp_path / "clip.sakuga.mp4").exists()
     children = farm.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [f"sakuga-job:{run}"]}}})
     assert [child["state"]["name"] for child in children] == ["Completed"]
