@@ -23,7 +23,7 @@ from tests.processes import free_port, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.farm]
 
-UP_WITHIN = 90.0
+UP_WITHIN = 180.0
 """Seconds until all of a farm is up: three processes import Prefect at once on two busy cores."""
 ENDED_WITHIN = 15.0
 GONE_WITHIN = 20.0
@@ -55,8 +55,14 @@ class Up:
                 env=_clean_environment(home),
             )
         self.api = f"http://127.0.0.1:{self.port}/api"
-        wait_for(lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm is up")
-        assert not self._over(), self.said()
+        try:
+            wait_for(
+                lambda: "Ctrl-C ends" in self.said() or self._over(), UP_WITHIN, "the farm is up", self.said
+            )
+            assert not self._over(), self.said()
+        except AssertionError:
+            self.end()
+            raise
 
     def said(self) -> str:
         return self.output.read_text()
