@@ -21,7 +21,7 @@ from tests.farm.faults import GPUS, PARENTS
 from tests.farm.jobs import PARENT, Job, Run, settled, start
 from tests.farm.workload import SPEC, another_film, digests, make_film
 
-pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(600)]
 
 MACHINES = (PARENTS, *GPUS)
 WATCH = "watch-folder/watch-folder"

@@ -16,7 +16,7 @@ from tests.farm.jobs import Job, Ledger, parts_begun, settled, start
 from tests.farm.workload import digests, draw
 from tests.processes import kill, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(600)]
 
 EPISODE = "episode/episode"
 OTHER = "cpu-2"

@@ -13,7 +13,7 @@ from tests.farm.jobs import SETTLED_SECONDS, Job, Ledger, parts_begun, settled
 from tests.farm.workload import CHUNKS, damage, digests
 from tests.processes import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.farm, pytest.mark.timeout(600)]
 
 NewFilm = Callable[[], Path]
 DRAW = random.Random(7)
