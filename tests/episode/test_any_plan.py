@@ -34,7 +34,7 @@ def test_any_plan_keeps_its_times(clips: dict[str, Found], spec: EpisodeSpec) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=32, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(spec=plans())
 def test_many_plans_keep_their_times(clips: dict[str, Found], spec: EpisodeSpec) -> None:
     check(spec, clips)
