@@ -176,8 +176,9 @@ class ChunkWriter:
 
     def _mux(self, packets: "list[Packet[av.VideoStream]]") -> None:
         for packet in packets:
-            # x265 leaves the decoding times of a chunk of one or two frames unset: any number at all.
-            if packet.pts is not None and (packet.dts is None or not -_SANE_DTS < packet.dts <= packet.pts):
+            # x265 leaves the decoding times of a chunk of one or two frames unset: any number at all
+            earliest = (self._first or 0) - self._last if self.frames <= 2 else -_SANE_DTS
+            if packet.pts is not None and (packet.dts is None or not earliest <= packet.dts <= packet.pts):
                 packet.dts = max(packet.pts, self._last_dts + 1)
             self._last_dts = packet.dts or 0
             self._container.mux(packet)

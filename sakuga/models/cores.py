@@ -13,6 +13,8 @@ Result = TypeVar("Result")
 THREADS = 4
 """Pictures that are converted at the same time at the most."""
 
+_MAKING = threading.Lock()
+
 
 def on_one_core(work: Callable[[], Result]) -> Result:
     """Do torch work on one core while the caller waits.
@@ -20,12 +22,17 @@ def on_one_core(work: Callable[[], Result]) -> Result:
     Conversions are thousands of short operations. Split over cores, each waits for its slowest part: on two
     idle cores that gains a tenth, beside an encoder that also wants them it makes the work 15 times as long.
     """
-    return _pool().submit(work).result()
+    with _MAKING:
+        pool = _pool()
+    return pool.submit(work).result()
 
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    """All its threads are made at once: what they set for themselves is also the default of later threads."""
+    """All its threads are made at once: what they set for themselves is also the default of later threads.
+
+    A second pool, made at the same time, would take that default for everybody's: callers hold `_MAKING`.
+    """
     everywhere = torch.get_num_threads()
     together = threading.Barrier(THREADS)
 
