@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from benchmarks.episode_clips import Form, draw_clips
-from benchmarks.episode_forms import CLIP_SECONDS, CRF, FADE, HALF, NONE, OWN, PRESET, RATE, SIZE
+from benchmarks.episode_clips import draw_clips
+from benchmarks.episode_forms import CLIP_SECONDS, CRF, FADE, HALF, NONE, OWN, PRESET, RATE, SIZE, Form
 from benchmarks.job import Used, watch_python
 from benchmarks.machine import table, verdict
 

@@ -1,6 +1,5 @@
 """Clips of several sizes and rates for the benchmark of episodes, drawn by the demo's cartoon."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -9,18 +8,11 @@ from app.demo_art import drawing
 from app.demo_canvas import Rgb
 from app.demo_episode_clips import Shot, chirps, voice, write_clip
 from benchmarks.clips import CARTOON_SECONDS
+from benchmarks.episode_forms import Form
 
 DRAWINGS = 12
 """A second; from clip to clip the cartoon is seen `LATER` seconds later."""
 LATER = 0.7
-
-
-@dataclass(frozen=True)
-class Form:
-    """Width and height in pixels, and frames per second."""
-
-    size: tuple[int, int]
-    rate: Fraction
 
 
 def draw_clips(folder: Path, forms: tuple[Form, ...], *, seconds: Fraction) -> list[Path]:

@@ -1,8 +1,16 @@
 """What the episodes of the benchmark are like, for us and for the peer."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
-from benchmarks.episode_clips import Form
+
+@dataclass(frozen=True)
+class Form:
+    """Width and height in pixels, and frames per second."""
+
+    size: tuple[int, int]
+    rate: Fraction
+
 
 SIZE, RATE = (1280, 720), 24
 CRF, PRESET = 17, "medium"

@@ -78,6 +78,23 @@ class Channel:
         with self._lock:
             self.error = self.error or error
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Make one part: not begun when the job has been asked to stop, and an error that ends it is noted.
+
+        Raises:
+            CancelledError: the job has been asked to stop.
+        """
+        self.check()
+        try:
+            yield
+        except CancelledError:
+            raise
+        except SakugaError as error:
+            if not error.retryable:
+                self.fail(error)
+            raise
+
 
 _CURRENT: ContextVar[Channel | None] = ContextVar("sakuga_channel", default=None)
 

@@ -11,7 +11,7 @@ from prefect.runtime import task_run
 from sakuga.enhance.chunk import ChunkResult
 from sakuga.enhance.chunk import enhance_chunk as compute
 from sakuga.enhance.key import chunk_key
-from sakuga.errors import CancelledError, FarmError, OptionError, SakugaError, WeightsError
+from sakuga.errors import FarmError, OptionError, WeightsError
 from sakuga.media.ref import MediaRef
 from sakuga.models.registry import shown_name
 from sakuga.settings import load_settings
@@ -78,19 +78,12 @@ def enhance_chunk(job: Job, index: int, progress: Progress) -> ChunkRecord:
         SakugaError: see `retryable` for whether another attempt may help.
     """
     channel = current_channel()
-    channel.check()
     key = noted_keys(job.folder)[index]
     cache = ChunkCache(open_store(job.store))
-    try:
+    with channel.part():
         # another run of the same job may have been faster
         found = cache.find(key)
         record = found or _compute(job, index, key, cache, progress)
-    except CancelledError:
-        raise
-    except SakugaError as error:
-        if not error.retryable:
-            channel.fail(error)
-        raise
     progress.set(index, record.frames)
     channel.emit(
         "chunk",

@@ -17,7 +17,7 @@ from sakuga.episode.render import render
 from sakuga.episode.seams import SegmentLook
 from sakuga.episode.sound import SceneSound, scene_sound
 from sakuga.episode.spec import EpisodeSpec
-from sakuga.errors import CancelledError, FarmError, SakugaError
+from sakuga.errors import FarmError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
 from sakuga.settings import load_settings
@@ -175,17 +175,10 @@ def make_segment(job: EpisodeJob, index: int, progress: Progress) -> SegmentReco
     Raises:
         SakugaError: see `retryable` for whether another attempt may help.
     """
-    channel, plan = current_channel(), load_plan(job.folder)
-    channel.check()
+    plan = load_plan(job.folder)
     key, cache = key_of_segment(plan, index), segment_cache(job)
-    try:
+    with current_channel().part():
         record = cache.find(key) or _segment(job, index, key, cache, progress)
-    except CancelledError:
-        raise
-    except SakugaError as error:
-        if not error.retryable:
-            channel.fail(error)
-        raise
     progress.set(index, record.frames)
     return record
 
@@ -251,28 +244,24 @@ def make_sound(job: EpisodeJob, index: int) -> SoundRecord:
         SakugaError: see `retryable` for whether another attempt may help.
     """
     channel, plan = current_channel(), load_plan(job.folder)
-    channel.check()
     key, cache = key_of_sound(plan, index), sound_cache(job)
-    if found := cache.find(key):
-        return found
     output = job.folder / f"sound-{index}.wav"
-    try:
-        sound = scene_sound(
-            plan.footages[index],
-            plan.form,
-            plan.spec.output.layout,
-            output,
-            load_settings(),
-            channel.cancelled,
-        )
-        kept = sound.model_copy(update={"path": Path(output.name)})
-        return cache.keep(SoundRecord(key=key, ref=NOT_YET, sound=kept), output)
-    except SakugaError as error:
-        if not error.retryable and not isinstance(error, CancelledError):
-            channel.fail(error)
-        raise
-    finally:
-        output.unlink(missing_ok=True)
+    with channel.part():
+        if found := cache.find(key):
+            return found
+        try:
+            sound = scene_sound(
+                plan.footages[index],
+                plan.form,
+                plan.spec.output.layout,
+                output,
+                load_settings(),
+                channel.cancelled,
+            )
+            kept = sound.model_copy(update={"path": Path(output.name)})
+            return cache.keep(SoundRecord(key=key, ref=NOT_YET, sound=kept), output)
+        finally:
+            output.unlink(missing_ok=True)
 
 
 @step("mix")

@@ -197,11 +197,11 @@ def _with_moods(spec: EpisodeSpec, store: str | None, folder: Path) -> EpisodeSp
     sound = spec.soundtrack
     if not sound.library or Path(sound.library).is_absolute() or not any(cue.mood for cue in sound.music):
         return spec
-    page = _present(f"{sound.library.rstrip('/')}/{moods.MOODS}", store)
+    prefix = sound.library.rstrip("/")
+    page = _present(f"{prefix}/{moods.MOODS}", store)
     _refuse_large(page, LARGEST["library"])
     library = fetch_file.fn(page, store, folder).path.parent
     chosen = moods.music_files(sound.model_copy(update={"library": str(library)}))
-    prefix = sound.library.rstrip("/")
     music = tuple(
         cue.model_copy(update={"file": f"{prefix}/{path.relative_to(library).as_posix()}", "mood": None})
         if cue.mood
