@@ -80,12 +80,7 @@ class Channel:
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Make one part: not begun when the job has been asked to stop, and an error that ends it is noted.
-
-        Raises:
-            CancelledError: the job has been asked to stop.
-        """
-        self.check()
+        """Make one part of the job: an error that no retry can help is noted."""
         try:
             yield
         except CancelledError:

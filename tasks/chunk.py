@@ -78,6 +78,8 @@ def enhance_chunk(job: Job, index: int, progress: Progress) -> ChunkRecord:
         SakugaError: see `retryable` for whether another attempt may help.
     """
     channel = current_channel()
+    # before anything is read: the folder of a job that has been stopped may be gone
+    channel.check()
     key = noted_keys(job.folder)[index]
     cache = ChunkCache(open_store(job.store))
     with channel.part():

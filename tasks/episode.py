@@ -175,9 +175,11 @@ def make_segment(job: EpisodeJob, index: int, progress: Progress) -> SegmentReco
     Raises:
         SakugaError: see `retryable` for whether another attempt may help.
     """
+    channel = current_channel()
+    channel.check()
     plan = load_plan(job.folder)
     key, cache = key_of_segment(plan, index), segment_cache(job)
-    with current_channel().part():
+    with channel.part():
         record = cache.find(key) or _segment(job, index, key, cache, progress)
     progress.set(index, record.frames)
     return record
@@ -243,12 +245,14 @@ def make_sound(job: EpisodeJob, index: int) -> SoundRecord:
     Raises:
         SakugaError: see `retryable` for whether another attempt may help.
     """
-    channel, plan = current_channel(), load_plan(job.folder)
+    channel = current_channel()
+    channel.check()
+    plan = load_plan(job.folder)
     key, cache = key_of_sound(plan, index), sound_cache(job)
+    if found := cache.find(key):
+        return found
     output = job.folder / f"sound-{index}.wav"
     with channel.part():
-        if found := cache.find(key):
-            return found
         try:
             sound = scene_sound(
                 plan.footages[index],
