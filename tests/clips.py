@@ -8,6 +8,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from sakuga.media.scheduling import fair_scheduling
+
 Rgb = NDArray[np.uint8]
 Draw = Callable[[int, int, int], Rgb]
 
@@ -81,6 +83,8 @@ def make_clip(
         assert sound is None or isinstance(sound, av.AudioStream)
         if prepare:
             prepare(stream)
+        with fair_scheduling():
+            stream.codec_context.open(strict=False)
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(draw(number, *size), format="rgb24").reformat(format=pix_fmt)
             frame.pts = times[number] if times else number

@@ -12,6 +12,7 @@ import numpy as np
 from sakuga.errors import MissingToolError, OptionError
 from sakuga.media.containers import Container
 from sakuga.media.info import ChromaFormat, Colour, Frozen, PixelLayout
+from sakuga.media.scheduling import fair_scheduling
 
 Codec = Literal["h264", "hevc", "av1", "prores"]
 Hardware = Literal["off", "nvenc", "qsv", "amf", "vaapi", "videotoolbox"]
@@ -83,6 +84,8 @@ def encoder_works(name: str) -> bool:
         grey = np.full((_TEST_SIZE, _TEST_SIZE, 3), 128, np.uint8)
         frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=context.pix_fmt)
         frame.pts = 0
+        with fair_scheduling():
+            context.open(strict=False)
         return bool([*context.encode(frame), *context.encode(None)])
     except (av.FFmpegError, ValueError, LookupError):
         return False

@@ -29,6 +29,7 @@ from sakuga.media.codecs import (
 from sakuga.media.info import Colour, PixelLayout
 from sakuga.media.open import open_media
 from sakuga.media.picture import Picture
+from sakuga.media.scheduling import fair_scheduling
 
 __all__ = [
     "ChunkWriter",
@@ -150,7 +151,8 @@ class ChunkWriter:
         context.gop_size = 1 if settings.codec == "prores" else keyframe_interval(frame_rate)
         context.thread_count = 0
         context.options = encoder_options(settings, self._layout, colour)
-        context.open(strict=False)
+        with fair_scheduling():
+            context.open(strict=False)
         return stream
 
     def write(self, picture: Picture, time: int) -> None:

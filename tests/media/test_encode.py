@@ -1,4 +1,5 @@
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -20,6 +21,7 @@ from sakuga.media.encode import (
     verify_chunk,
 )
 from sakuga.media.info import ChromaFormat, Colour, PixelLayout
+from sakuga.media.scheduling import real_time, scheduling
 from tests.clips import read_number
 from tests.media.disks import SmallDisk, small_disk
 from tests.media.results import EIGHT, FILM, HD, SIZE, picture, planes_of, write_chunk
@@ -50,6 +52,27 @@ def test_a_chunk_has_every_frame_in_its_order(tmp_path: Path, codec: Codec, coun
     path = write_chunk(tmp_path / "chunk", range(count), TICK, layout=fits, settings=quick(codec))
     numbers = [read_number(planes_of(frame, fits)[0]) for frame in frames_of(path)]
     assert numbers == list(range(count))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_encoder_keeps_others_from_the_processor(tmp_path: Path, codec: Codec) -> None:
+    own, before = threading.get_native_id(), scheduling()
+    fits = choose_layout(EIGHT, Fraction(2), codec)
+    with ChunkWriter(
+        tmp_path / "chunk",
+        size=SIZE,
+        layout=fits,
+        colour=HD,
+        settings=quick(codec),
+        frame_rate=FILM,
+        time_base=TICK,
+    ) as writer:
+        writer.write(picture(0, fits), 0)
+        during = scheduling()
+    assert not any(map(real_time, during.values()))
+    assert during.get(own) == before.get(own)
+    assert encoder_works("libsvtav1")
+    assert scheduling().get(own) == before.get(own)
 
 
 @pytest.mark.parametrize(
