@@ -6,7 +6,7 @@ BIN := .venv/bin
 VIDEO ?=
 PORT ?=
 
-.PHONY: setup models demo demo-episode farm test check lint types unit bench bench-models bench-episode bench-farm services soak clean-venv
+.PHONY: setup models demo demo-episode farm test check lint types unit bench bench-models bench-own bench-episode bench-farm services soak train clean-venv
 
 # A virtual environment does not survive a move: the stamp holds the folder that it was made in.
 ifneq ($(CURDIR),$(shell cat .venv/.ready 2>/dev/null))
@@ -30,8 +30,8 @@ models: .venv/.models
 # Real-ESRGAN, RIFE and other people's checkpoints. spandrel asks for torchvision, of which it uses three lines
 # that Sakuga has too, and which has no CPU build.
 .venv/.models: .venv/.ready
-	@echo "Installing PyTorch and OpenVINO into .venv (once, about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[torch,openvino]"
+	@echo "Installing PyTorch into .venv (once, about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[torch]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps spandrel einops
 	@touch $@
 
@@ -82,6 +82,10 @@ bench: models
 bench-models: models
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),models) --write
 
+# Our own networks; DRAWN and FILMED are folders of pictures that they were not trained on.
+bench-own: models
+	SAKUGA_BENCH_DRAWN="$(DRAWN)" SAKUGA_BENCH_FILMED="$(FILMED)" $(BIN)/python -m benchmarks $(if $(NAME),$(NAME),own) --write
+
 bench-episode: setup
 	$(BIN)/python -m benchmarks $(if $(NAME),$(NAME),episode) --write
 
@@ -92,6 +96,10 @@ bench-farm: models services
 # Jobs on a farm that breaks all the time, and the table of it in docs/reliability.md.
 soak: models
 	$(BIN)/python -m tests.farm.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --write
+
+# A network of ours from DATA, a folder of pictures and clips, or from drawings that the code makes.
+train: models
+	$(BIN)/python -m training make $(or $(MODEL),drawn-s) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 clean-venv:
 	rm -rf .venv

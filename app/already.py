@@ -8,7 +8,7 @@ from sakuga import ENGINE_VERSION
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import SakugaError
 from sakuga.media.ref import file_digest
-from sakuga.models.registry import model_digest
+from sakuga.models.registry import possible_digests
 from sakuga.quality.report import JobReport
 from tasks.destination import REPORT, Destination
 
@@ -26,7 +26,7 @@ def finished_before(place: Destination, source: Path, spec: EnhanceSpec) -> JobR
         same = (
             report.passed
             and report.versions.get("engine") == str(ENGINE_VERSION)
-            and report.versions.get("model") == model_digest(spec.model_choice())
+            and report.versions.get("model") in possible_digests(spec.model_choice())
             and report.asked == spec.model_dump(mode="json", exclude_defaults=True)
             and (report.source.sha256, report.source.size) == file_digest(source)
             and (report.result.sha256, report.result.size) == file_digest(place.folder / place.name)

@@ -1,16 +1,19 @@
-"""What runs models that are downloaded, and which weights are here; all of it may be absent."""
+"""What runs models, and which weights are here; all but OpenVINO may be absent."""
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+import numpy as np
+
 from app.finding import Finding
 from app.models_here import listing
+from sakuga.errors import SakugaError
 from sakuga.models.cards import INSTALL
+from sakuga.models.own import own_cards, own_network, own_precision
 from sakuga.settings import Settings
 
 RUNNERS = {
     "torch": f"Only for Real-ESRGAN, RIFE and checkpoints; {INSTALL}.",
-    "openvino": f"Only for networks on a CPU, mostly faster there than PyTorch; {INSTALL}.",
     "spandrel": f"Only for checkpoints of other networks; {INSTALL}.",
 }
 """Packages that the base installation does without, with how to get them."""
@@ -18,7 +21,27 @@ RUNNERS = {
 
 def examine_models(settings: Settings) -> list[Finding]:
     """Findings on packages, on devices that a network can run on, and on weights."""
-    return [*(_package(name, advice) for name, advice in RUNNERS.items()), *_devices(), _weights(settings)]
+    packages = (_package(name, advice) for name, advice in RUNNERS.items())
+    return [_own_networks(), *packages, *_devices(), _weights(settings)]
+
+
+def _own_networks() -> Finding:
+    """Whether our own networks run, each of them."""
+    try:
+        names = [card.name for card in own_cards()]
+        precision = own_precision("auto")
+        for name in names:
+            own_network(name, precision).enlarge(np.zeros((8, 8), np.float32))
+    except (SakugaError, RuntimeError) as error:
+        return Finding(
+            name="own networks",
+            ok=False,
+            needed=True,
+            found=str(error),
+            advice="Install Sakuga anew: rm -rf .venv; make setup.",
+        )
+    found = f"{', '.join(names)} (OpenVINO {version('openvino')}, {precision})"
+    return Finding(name="own networks", ok=True, needed=True, found=found)
 
 
 def _package(name: str, advice: str) -> Finding:

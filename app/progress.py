@@ -6,7 +6,7 @@ Every JSON line has `event`, `time` (seconds since the command began) and `input
     stage      stage: read, plan, model, enhance, waiting (for workers), render, mix, assemble, check,
                previews, frames, publish
     download   file, done, total (bytes): a file of weights that was not here
-    planned    frames, chunks, size [width, height], frame_rate (null where times vary), found
+    planned    frames, chunks, size [width, height], frame_rate (null where times vary), found, model, chosen
     chunk      chunk, frames, cached, key; seconds by stage where it was computed, worker on a work pool
     progress   stage, done, total, fps, eta (seconds, null where unknown)
     note       text: a sentence on what did not come out as asked, which is in the report too
@@ -119,6 +119,8 @@ class TerminalReporter:
             case "planned":
                 width, height = facts["size"]
                 self._line(f"  {facts['frames']} frames of {width}x{height}. {facts['found']}")
+                if facts.get("chosen"):
+                    self._line(f"  {facts['chosen']}")
             case "progress" if self._task is not None:
                 self._progress.update(
                     self._task, completed=facts["done"], total=facts["total"], speed=facts["fps"]

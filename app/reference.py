@@ -16,6 +16,7 @@ from app import episode_schema, progress
 from app.cli import cli
 from sakuga import errors
 from sakuga.enhance.spec import MAX_SCALE, EnhanceSpec
+from sakuga.models.base import AUTO
 from sakuga.models.registry import model_names
 from sakuga.settings import Settings
 
@@ -23,7 +24,7 @@ PAGE = Path("docs/options.md")
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 CHECKED = {
-    "model": ", ".join(f"`{name}`" for name in model_names()),
+    "model": ", ".join(f"`{name}`" for name in (AUTO, *model_names())),
     "scale": f"1 to {MAX_SCALE}",
     "fps": "1 to 480",
     "preset": "a name or number",

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.machine import here
 
 PAGE = Path("docs/performance.md")
+PAGES = (PAGE, Path("docs/models.md"))
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "pipeline": {
         "plan_time": ("plan_time", "measure"),
@@ -22,6 +23,13 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "reuse": ("reuse", "measure"),
         "reference_job": ("reference_job", "measure"),
     },
+    "own": {
+        "own_drawn": ("own", "measure_drawn"),
+        "own_filmed": ("own", "measure_filmed"),
+        "own_sharp": ("own", "measure_sharp"),
+        "own_speed": ("own", "measure_speed"),
+        "own_flicker": ("own", "measure_flicker"),
+    },
     "episode": {
         "episode_time": ("episode", "measure"),
         "episode_memory": ("episode", "measure_memory"),
@@ -33,7 +41,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "farm_server": ("farm_server", "measure"),
     },
 }
-"""Modules and their functions; those of `models` import PyTorch, so that each is imported when it is run."""
+"""Modules and their functions; some import PyTorch, so that each is imported when it is run."""
 
 ALL = {name: place for group in GROUPS.values() for name, place in group.items()}
 
@@ -56,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     known = (*GROUPS, *ALL)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; pipeline without")
-    parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE}")
+    parser.add_argument("--write", action="store_true", help="write the tables into the docs")
     given = parser.parse_args()
     unknown = set(given.names) - set(known)
     if unknown:
@@ -65,7 +73,8 @@ def main() -> None:
         text = f"{measure(name)}\n\n{here()}"
         print(f"\n## {name}\n\n{text}", flush=True)
         if given.write:
-            PAGE.write_text(written(PAGE.read_text(), name, text))
+            for page in PAGES:
+                page.write_text(written(page.read_text(), name, text))
 
 
 if __name__ == "__main__":

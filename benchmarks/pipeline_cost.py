@@ -21,6 +21,7 @@ from sakuga.models.registry import load_upscaler
 from sakuga.settings import load_settings
 
 SECONDS = 60
+MODEL = "drawn-m"
 BOUND = 1.15
 
 
@@ -29,7 +30,7 @@ def measure() -> str:
     with tempfile.TemporaryDirectory() as name:
         source = cartoon(Path(name), seconds=SECONDS, hold=1)
         parts = alone(source, Path(name))
-        job = run_job(source, Path(name) / "job", "--reuse", "off").cpu
+        job = run_job(source, Path(name) / "job", "--reuse", "off", "--model", MODEL).cpu
     whole = sum(parts.values())
     ratio = job / whole
     rows = [(part, f"{seconds:.1f} s", "", "") for part, seconds in parts.items()]
@@ -43,7 +44,7 @@ def measure() -> str:
 
 def alone(source: Path, folder: Path) -> dict[str, float]:
     """CPU seconds of each part by itself, chunk by chunk as the job does them."""
-    settings, spec = load_settings(), EnhanceSpec()
+    settings, spec = load_settings(), EnhanceSpec(model=MODEL)
     found = probe(source, settings.limits)
     video = found.info.video
     plan = make_plan(

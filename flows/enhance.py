@@ -18,6 +18,7 @@ from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import QualityError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
+from sakuga.models.registry import shown_name
 from sakuga.settings import load_settings
 from tasks.artifacts import publish_artifacts
 from tasks.cache import ChunkRecord
@@ -44,6 +45,7 @@ class Outcome(Frozen):
     ref: MediaRef
     report: str
     previews: dict[str, str]
+    model: str
     frames: int
     chunks: int
     cached_chunks: int
@@ -107,10 +109,10 @@ def enhance(
                 local = fetch_source(named, store, folder)
             told.sha256 = local.sha256
             with clock("plan"):
-                job = plan_job(local, spec, store, folder)
+                job = plan_job(local, spec, store, folder, alone=dispatch == "local")
             if dispatch == "local":
                 with clock("model"):
-                    fetch_model(spec)
+                    fetch_model(job.spec)
             with clock("enhance"):
                 records, cached = make_chunks(job, dispatch, ending)
             told.places, outcome = _finish(job, records, cached, destination, clock, overwrite)
@@ -145,7 +147,7 @@ def _finish(
     if not report.passed:
         names = ", ".join(check.name for check in report.failed)
         raise QualityError(f"The result failed a check ({names}); it is kept as {places['result']!r}.")
-    return places, _outcome(places, records, cached, len(checks), clock)
+    return places, _outcome(job, places, records, cached, len(checks), clock)
 
 
 @dataclass
@@ -179,12 +181,13 @@ def _destination(
 
 
 def _outcome(
-    places: dict[str, Any], records: list[ChunkRecord], cached: int, checks: int, clock: Stopwatch
+    job: Job, places: dict[str, Any], records: list[ChunkRecord], cached: int, checks: int, clock: Stopwatch
 ) -> Outcome:
     return Outcome(
         result=places["result"],
         ref=MediaRef.model_validate(places["ref"]),
         report=places["report"],
+        model=shown_name(job.spec.model_choice()),
         previews={kind: places[kind] for kind in ("poster", "contact_sheet", "before_after")},
         frames=sum(record.frames for record in records),
         chunks=len(records),

@@ -169,8 +169,9 @@ def _enhanced(
         source = clip.source.ref or str(clip.source.path)
         output = str(place / f"clip.{wanted.container}")
         with open_channel(current_channel().below()):
-            enhance(source, wanted, output=output, dispatch=dispatch, overwrite=True, store=store)
-        done[name] = fetch_clip(output, None, place)
+            outcome = enhance(source, wanted, output=output, dispatch=dispatch, overwrite=True, store=store)
+        made = fetch_clip(output, None, place)
+        done[name] = made.model_copy(update={"model": outcome.model}) if isinstance(made, Clip) else made
     return done
 
 

@@ -24,6 +24,7 @@ SakugaError
 +-- QualityError               the result was made but a check failed; it is kept under another name
 +-- CancelledError             the caller asked to stop
 +-- ServerError                the private Prefect server of a command did not start
++-- TrainingError              training a network went wrong, and was stopped
 """
 
 from typing import ClassVar
@@ -164,3 +165,7 @@ class CancelledError(SakugaError):
 
 class ServerError(SakugaError):
     """The private Prefect server of a command did not start."""
+
+
+class TrainingError(SakugaError):
+    """Training a network diverged, and was stopped; the last good state is kept."""

@@ -21,6 +21,8 @@ class Clip(Frozen):
 
     source: Source
     info: MediaInfo
+    model: str = ""
+    """What it was enhanced with, if it was."""
 
 
 class Unusable(Frozen):

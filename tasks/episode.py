@@ -20,6 +20,8 @@ from sakuga.episode.spec import EpisodeSpec
 from sakuga.errors import FarmError
 from sakuga.media.info import Frozen
 from sakuga.media.ref import MediaRef
+from sakuga.models.base import AUTO
+from sakuga.quality.words import plain
 from sakuga.settings import load_settings
 from tasks.cache import Kept, Made, PartCache
 from tasks.channel import current_channel
@@ -80,6 +82,8 @@ def plan_scenes(
     current_channel().emit("stage", stage="plan")
     found = [_found(clips[scene.clip]) for scene in spec.scenes]
     plan = plan_episode(spec, found, load_settings().limits)
+    if spec.enhance and spec.enhance.model == AUTO:
+        plan = plan.model_copy(update={"notes": (*plan.notes, *_models(spec, clips))})
     (folder / PLAN).write_text(plan.model_dump_json())
     line, form = plan.timeline, plan.form
     get_run_logger().info(
@@ -89,6 +93,18 @@ def plan_scenes(
     for note in plan.notes:
         get_run_logger().warning("%s", note)
     return EpisodeJob(folder=folder, store=store)
+
+
+def _models(spec: EpisodeSpec, clips: Mapping[str, Clip | Unusable]) -> list[str]:
+    """Sentences on the models that were chosen for the clips."""
+    by_model: dict[str, list[str]] = {}
+    for scene in spec.scenes:
+        clip = clips[scene.clip]
+        if isinstance(clip, Clip):
+            names = by_model.setdefault(clip.model, [])
+            name = plain(Path(scene.clip).name)
+            names += [] if name in names else [name]
+    return [f"Enhanced with {model}: {', '.join(names)}." for model, names in by_model.items()]
 
 
 def _found(clip: Clip | Unusable) -> Found | str:

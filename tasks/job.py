@@ -60,6 +60,8 @@ class Found(Frozen):
 
     info: MediaInfo
     reason: str
+    chosen: str
+    """Why the model of the job was taken, where none was named."""
     truncated: str | None
     lost_frames: int
 

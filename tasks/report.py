@@ -58,6 +58,7 @@ def job_report(
         stages=stages,
         checks=checks,
         found=planned.found.reason,
+        chosen=planned.found.chosen,
         truncated=planned.found.truncated,
         versions={"model": model_digest(job.spec.model_choice())},
     )

@@ -4,7 +4,7 @@ FROM python:3.11.13-slim-bookworm AS build
 
 WORKDIR /opt/sakuga
 RUN python -m venv /opt/venv
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY constraints.txt pyproject.toml README.md LICENSE NOTICE ./
 COPY sakuga sakuga
 COPY blocks blocks
 COPY tasks tasks

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sakuga.media.info import Frozen, Rational
-from sakuga.models.base import Backend, ModelCard, ModelChoice, Precision
+from sakuga.models.base import AUTO, Backend, ModelCard, ModelChoice, Precision
 from sakuga.models.cards import DOWNLOADS, RIFE
 
 Codec = Literal["h264", "hevc", "av1", "prores"]
@@ -31,9 +31,12 @@ class EnhanceSpec(Frozen):
     model_config = ConfigDict(title="Options of the result")
 
     model: str = Field(
-        "acnet-hdn0",
+        AUTO,
         title="Model",
-        description="Upscaler by name (`sakuga models` lists them), or the path of a checkpoint.",
+        description=(
+            "Upscaler by name (`sakuga models` lists them), or the path of a checkpoint; `auto` takes one of "
+            "Sakuga's own, by what the video shows and how fast this machine is."
+        ),
         json_schema_extra={"position": 0},
     )
     denoise: float | None = Field(

@@ -10,7 +10,7 @@ from sakuga.models.processes import network_processes
 
 _NETWORKS = (
     ("acnet-gan", "ACNet", "Adds detail; for clean drawings."),
-    ("acnet-hdn0", "ACNet", "Sharp lines and mild noise removal; the default."),
+    ("acnet-hdn0", "ACNet", "Sharp lines and mild noise removal."),
     ("acnet-hdn1", "ACNet", "Moderate noise removal."),
     ("acnet-hdn2", "ACNet", "Heavy noise removal."),
     ("acnet-hdn3", "ACNet", "Extreme noise removal; softens texture."),

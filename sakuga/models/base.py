@@ -10,6 +10,9 @@ from sakuga.media.picture import Picture
 Backend = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
+AUTO = "auto"
+"""In place of a model's name: one of our own networks, chosen for each video."""
+
 
 class WeightsFile(Frozen):
     """A file of weights as its authors publish it."""
@@ -31,7 +34,7 @@ class ModelCard(Frozen):
     purpose: str
     licence: str
     domain: str
-    """What it was made for: `drawn` or `any`."""
+    """What it was made for: `drawn`, `filmed` or `any`."""
     radius: int | None = None
     """Receptive-field radius in source pixels; None where it is not known or too large for exact tiles."""
     weights: tuple[WeightsFile, ...] = ()
@@ -95,7 +98,7 @@ class Upscaler(Protocol):
 
     @property
     def digest(self) -> str:
-        """What identifies its weights and code; part of every chunk's key. Known without reading weights."""
+        """What identifies its weights and code; part of every chunk's key. Known without loading it."""
         ...
 
     @property

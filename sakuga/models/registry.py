@@ -8,13 +8,22 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from sakuga.errors import DeviceError, MissingToolError, OptionError, UnreadableMediaError, WeightsError
+from sakuga.errors import (
+    ContractError,
+    DeviceError,
+    MissingToolError,
+    OptionError,
+    UnreadableMediaError,
+    WeightsError,
+)
 from sakuga.media.ref import file_digest
 from sakuga.models import anime4k, cards, lanczos
 from sakuga.models.anime4k import Anime4K
-from sakuga.models.base import ModelCard, ModelChoice, Upscaler
+from sakuga.models.base import AUTO, ModelCard, ModelChoice, Upscaler
 from sakuga.models.between import unload_rife
 from sakuga.models.lanczos import Lanczos
+from sakuga.models.own import own_cards, own_digest, own_network, own_precision
+from sakuga.models.own_upscaler import Own
 from sakuga.models.weights import ensure_weights
 from sakuga.settings import Settings, load_settings
 
@@ -36,7 +45,7 @@ _loading = threading.Lock()
 
 def built_in_cards() -> tuple[ModelCard, ...]:
     """Cards of the upscalers that come with the installation, the baseline last."""
-    return (*anime4k.CARDS, lanczos.CARD)
+    return (*own_cards(), *anime4k.CARDS, lanczos.CARD)
 
 
 def model_cards() -> tuple[ModelCard, ...]:
@@ -50,7 +59,7 @@ def model_names() -> tuple[str, ...]:
 
 
 def check_model(choice: ModelChoice) -> None:
-    """Refuse a choice that cannot be run here, without reading weights.
+    """Refuse a choice that cannot be run here, without loading it.
 
     Raises:
         OptionError: there is no such model, or it has no such option.
@@ -58,6 +67,8 @@ def check_model(choice: ModelChoice) -> None:
         WeightsError: there is no such checkpoint.
     """
     model_digest(choice)
+    if choice.precision == "bf16" and _is_own(choice.name):
+        own_precision(choice.precision)
     if not _is_network(choice.name):
         return
     if find_spec("torch") is None:
@@ -83,7 +94,10 @@ def model_digest(choice: ModelChoice) -> str:
         )
     if not _is_network(choice.name):
         _refuse_options(choice)
-        return _built_in(choice.name).digest
+        if choice.name == AUTO:
+            text = " ".join(own_digest(card.name) for card in own_cards())
+            return f"{AUTO}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return own_digest(choice.name) if _is_own(choice.name) else _built_in(choice.name).digest
     if is_checkpoint(choice.name):
         parts = [_checkpoint_digest(choice.name)]
     else:
@@ -91,6 +105,19 @@ def model_digest(choice: ModelChoice) -> str:
     parts += [str(denoise_of(choice))]
     text = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
     return f"{shown_name(choice)}-{NEURAL_VERSION}-{text}"
+
+
+def possible_digests(choice: ModelChoice) -> frozenset[str]:
+    """Digests of the models that a choice may come to: one, or with `auto` those of all our own networks.
+
+    Raises:
+        OptionError: there is no such model, or it has no such option.
+        WeightsError: there is no such checkpoint.
+    """
+    digest = model_digest(choice)
+    if choice.name == AUTO:
+        return frozenset(own_digest(card.name) for card in own_cards())
+    return frozenset({digest})
 
 
 def denoise_of(choice: ModelChoice) -> float | None:
@@ -156,14 +183,17 @@ def load_upscaler(choice: ModelChoice, size: tuple[int, int] = (854, 480)) -> Up
 
     Raises:
         OptionError: there is no such model, or it has no such option.
+        ContractError: the choice is `auto`, which has to be made before, for each video.
         MissingToolError: what runs it is not installed, or there is no such device.
         WeightsError: a file of weights is not what it should be.
         DownloadError: weights are not there and could not be had.
         DeviceError: the device failed.
     """
     check_model(choice)
+    if choice.name == AUTO:
+        raise ContractError("No model has been chosen for this video.")
     if not _is_network(choice.name):
-        return _built_in(choice.name)
+        return _load_own(choice) if _is_own(choice.name) else _built_in(choice.name)
     from sakuga.models.engines.choose import resolve_device
 
     device = resolve_device(choice.device).name
@@ -190,6 +220,8 @@ def give_up(device: str) -> None:
 def unload() -> None:
     """Give back the memory of all loaded networks that nothing uses."""
     _load_network.cache_clear()
+    _load_own_once.cache_clear()
+    own_network.cache_clear()
     unload_rife()
 
 
@@ -221,6 +253,21 @@ def _load_network(choice: ModelChoice, digest: str, size: tuple[int, int]) -> Up
     return NeuralUpscaler(shown_name(choice), digest, engine, network)
 
 
+def _load_own(choice: ModelChoice) -> Upscaler:
+    with _loading:
+        return _load_own_once(choice.name, choice.precision, own_digest(choice.name))
+
+
+@lru_cache(maxsize=LOADED)
+def _load_own_once(name: str, precision: str, digest: str) -> Upscaler:
+    del digest
+    return Own(name, precision)
+
+
+def _is_own(name: str) -> bool:
+    return name == AUTO or any(card.name == name for card in own_cards())
+
+
 def _is_network(name: str) -> bool:
     return is_checkpoint(name) or any(card.name == name for card in cards.CARDS)
 
@@ -237,16 +284,17 @@ def _subject(choice: ModelChoice) -> str:
 
 
 def _refuse_unknown(name: str) -> None:
-    if is_checkpoint(name) or name in model_names():
+    if is_checkpoint(name) or name in (AUTO, *model_names()):
         return
     if name == cards.RIFE.name:
         raise OptionError(f"{name} does not upscale; the interpolation `rife` uses it.")
     if Path(name).suffix and Path(name).exists():
         raise OptionError(f"{name!r} is no checkpoint; the name of one ends in {', '.join(CHECKPOINTS)}.")
-    near = difflib.get_close_matches(name.lower(), model_names(), n=1)
+    known = (AUTO, *model_names())
+    near = difflib.get_close_matches(name.lower(), known, n=1)
     meant = f" (is {near[0]} meant?)" if near else ""
     raise OptionError(
-        f"There is no model {name!r}{meant}; choose one of {', '.join(model_names())}, "
+        f"There is no model {name!r}{meant}; choose one of {', '.join(known)}, "
         f"or name a checkpoint ({', '.join(CHECKPOINTS)})."
     )
 
@@ -254,14 +302,14 @@ def _refuse_unknown(name: str) -> None:
 def _refuse_options(choice: ModelChoice) -> None:
     asked = {
         "device": choice.device not in ("auto", "cpu"),
-        "precision": choice.precision not in ("auto", "fp32"),
-        "backend": choice.backend != "auto",
+        "precision": choice.precision not in ("auto", "fp32", *(("bf16",) if _is_own(choice.name) else ())),
+        "backend": choice.backend not in ("auto", "openvino" if _is_own(choice.name) else "auto"),
     }
     wrong = [name for name, is_wrong in asked.items() if is_wrong]
     if wrong:
         raise OptionError(
-            f"The model {choice.name} runs on the CPU in one way only; leave out {' and '.join(wrong)}, "
-            "or choose another model."
+            f"The model {choice.name} runs on the CPU only, and not with this {' or '.join(wrong)}; "
+            "leave that out, or choose another model."
         )
 
 

@@ -24,11 +24,13 @@ def reasons(
     concealed: int,
     lost_frames: int,
     found: str,
+    chosen: str,
     truncated: str | None,
 ) -> tuple[str, ...]:
     """Sentences in the order of the work: film, picture, colour, time, other streams, losses."""
     sentences = [
         *([found] if found else []),
+        *([chosen] if chosen else []),
         *_picture(info, plan, spec),
         *_colour(info, plan, spec),
         _time(plan, spec),

@@ -183,6 +183,7 @@ def build_report(
     stages: Sequence[Stage],
     checks: Sequence[Check],
     found: str = "",
+    chosen: str = "",
     truncated: str | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> JobReport:
@@ -199,6 +200,7 @@ def build_report(
         stages: how long the stages took.
         checks: what was proved.
         found: the sentence of the analysis about cadence and field order.
+        chosen: why the model of `spec` was taken, where none was named.
         truncated: where the source ends too early, if it does.
         versions: versions to name besides those of the packages.
     """
@@ -206,8 +208,8 @@ def build_report(
         passed=bool(checks) and all(check.passed for check in checks),
         versions=tool_versions(versions),
         source=source,
-        asked=spec.model_dump(mode="json", exclude_defaults=True),
-        done=reasons(info, plan, spec, assembly, work.concealed, work.lost_frames, found, truncated),
+        asked=spec.model_dump(mode="json", exclude_defaults=True, exclude={"model"} if chosen else None),
+        done=reasons(info, plan, spec, assembly, work.concealed, work.lost_frames, found, chosen, truncated),
         streams=_rows(info, assembly),
         result=result,
         stages=tuple(stages),

@@ -30,6 +30,9 @@ FAST = ("--model", "lanczos", "--preset", "ultrafast")
 JOB_SECONDS = 280
 RESULTS = (".mp4", ".mkv", ".mov")
 
+SERVER: dict[str, str] = {}
+"""How commands reach the Prefect server that they share; without it each starts one of its own."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -46,11 +49,14 @@ class Ended:
 
 
 def sakuga(*arguments: str | Path, home: Path, folder: Path | None = None, **variables: str) -> Ended:
-    """Run the command with its own SAKUGA_HOME, in `folder`; `variables` are added to its environment."""
+    """Run the command with its own SAKUGA_HOME, in `folder`; `variables` are added to its environment.
+
+    It works with the server that commands share, where there is one.
+    """
     begun = _children_cpu()
     ended = subprocess.run(
         [sys.executable, "-m", "app.cli", *map(str, arguments)],
-        env=environment(home) | variables,
+        env=environment(home) | SERVER | variables,
         cwd=folder,
         capture_output=True,
         text=True,

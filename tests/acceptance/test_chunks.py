@@ -40,6 +40,7 @@ def test_chunks_of_any_length_hold_the_frames_of_one_piece(
     def spec(seconds: float) -> EnhanceSpec:
         return EnhanceSpec.model_validate(
             {
+                "model": "drawn-s",
                 "fps": rate,
                 "interpolation": interpolation,
                 "quality": 0,
@@ -62,7 +63,9 @@ def test_chunks_of_any_length_hold_the_frames_of_one_piece(
 @pytest.mark.slow
 def test_reuse_of_equal_frames_changes_no_sample(clip: Path, tmp_path: Path) -> None:
     def spec(reuse: str) -> EnhanceSpec:
-        return EnhanceSpec.model_validate({"reuse": reuse, "quality": 0, "preset": "ultrafast"})
+        return EnhanceSpec.model_validate(
+            {"model": "drawn-s", "reuse": reuse, "quality": 0, "preset": "ultrafast"}
+        )
 
     with_reuse = make_chunks(clip, tmp_path / "exact", spec("exact"))
     without = make_chunks(clip, tmp_path / "off", spec("off"))

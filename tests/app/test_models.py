@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "openvino", "spandrel"):
+for name in ("torch", "spandrel"):
     sys.modules[name] = None
 from app.cli import main
 main()
@@ -104,7 +104,7 @@ def test_the_doctor_of_a_machine_without_torch_is_content_and_says_how_to_get_it
     code, out, errors = _run(home, "doctor", "--json", code=WITHOUT_TORCH)
     findings = json.loads(out)
     assert (code, errors) == (0, "")
-    for package in ("torch", "openvino", "spandrel"):
+    for package in ("torch", "spandrel"):
         assert not findings[package]["ok"]
         assert not findings[package]["needed"]
         assert "make models" in findings[package]["advice"]
@@ -204,7 +204,8 @@ def test_ctrl_c_stops_a_download_with_130_and_the_next_one_goes_on(home: Path, o
         ) as process:
             until(lambda: part.exists() and part.stat().st_size == len(data) // 2)
             process.send_signal(signal.SIGINT)
-            errors = process.communicate(timeout=30)[1]
+            # a signal just before a read begins is heard when that read gives up
+            errors = process.communicate(timeout=120)[1]
         assert process.returncode == 130
         assert "the next download goes on from there" in errors
         assert "Traceback" not in errors

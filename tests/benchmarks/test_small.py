@@ -5,19 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks import reuse
-from benchmarks.__main__ import PAGE, written
+from benchmarks import own, reuse
+from benchmarks.__main__ import ALL, PAGES, written
 from benchmarks.ceiling import work_of
 from benchmarks.clips import filmed, still_background
 from benchmarks.pictures import decoded, differing_samples, drawn_picture, luma_psnr
 from benchmarks.reference import reference_is_ready
 from benchmarks.weights import weights_of
+from sakuga.models.base import ModelChoice
 from sakuga.models.networks.checkpoint import load_checkpoint
+from sakuga.models.registry import load_upscaler
 from tests.assets import REPOSITORY
+from training.evaluate import CONDITIONS
+from training.leaves import leaves
+from training.still import from_rgb
 
 pytestmark = pytest.mark.slow
 
@@ -78,11 +84,32 @@ def test_a_drawn_picture_has_planes_of_its_size() -> None:
 
 
 def test_every_table_has_its_place_in_the_docs() -> None:
-    page = (REPOSITORY / PAGE).read_text()
-    names = re.findall(r"<!-- bench: (\w+) -->", page)
-    assert {"networks", "parity", "reuse", "reference_job", "gpu"} <= set(names)
+    pages = [(REPOSITORY / page).read_text() for page in PAGES]
+    names = [name for page in pages for name in re.findall(r"<!-- bench: (\w+) -->", page)]
+    assert sorted(names) == sorted([*ALL, "gpu"])
     for name in names:
-        assert written(page, name, "a table").count("a table\n<!-- end -->") == 1
+        assert sum(written(page, name, "a table").count("a table\n<!-- end -->") for page in pages) == 1
+
+
+def test_what_stands_still_is_told_from_what_moves() -> None:
+    still = [np.zeros((64, 64), np.uint8)] * 3
+    moving = [plane.copy() for plane in still]
+    moving[1][:8, :8] = 200
+    restless = [np.full((64, 64), 2 * (number % 2), np.uint8) for number in range(3)]
+    assert own.flicker(still, still) == 0
+    assert own.flicker(restless, still) == 2
+    assert own.flicker(moving, moving) == 0
+
+
+def test_what_is_nearer_to_the_truth_has_the_better_score() -> None:
+    pictures = [from_rgb(leaves(seed, 128)) for seed in range(2)]
+    lanczos, ours = (
+        own.score(load_upscaler(ModelChoice(name=name)), pictures, CONDITIONS["area"])
+        for name in ("lanczos", "filmed-s")
+    )
+    assert ours.psnr > lanczos.psnr
+    assert ours.rgb > lanczos.rgb
+    assert 0.5 < lanczos.ssim < 1
 
 
 @pytest.mark.slow

@@ -17,7 +17,10 @@ SIZE = (320, 240)
 CHUNKS = 10
 CHUNK_FRAMES = 60
 """Almost two seconds of work for one core, so that whatever is killed is killed within a chunk."""
-SPEC = EnhanceSpec(preset="ultrafast", chunk_seconds=CHUNK_FRAMES / 24, reuse="off", device="cpu")
+SPEC = EnhanceSpec(
+    model="acnet-hdn0", preset="ultrafast", chunk_seconds=CHUNK_FRAMES / 24, reuse="off", device="cpu"
+)
+"""A network that runs in processes of its own, which may be killed too."""
 
 
 def draw(number: int, width: int, height: int) -> Rgb:

@@ -30,7 +30,9 @@ CHUNK_SECONDS = 10
 CHUNKS = list(range(8))
 """More than are made before a busy machine hears of what is done to it."""
 
-SPEC = EnhanceSpec(preset="ultrafast", chunk_seconds=CHUNK_SECONDS, reuse="off", device="cpu")
+SPEC = EnhanceSpec(
+    model="acnet-hdn0", preset="ultrafast", chunk_seconds=CHUNK_SECONDS, reuse="off", device="cpu"
+)
 START_SECONDS = 90.0
 """A worker polls, starts Python, imports everything and plans; on a busy machine that takes its time."""
 

@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 
+from app.already import finished_before
 from blocks import S3Store
 from flows.enhance import Outcome, enhance
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.errors import CancelledError, DamagedMediaError, OptionError, UnreadableMediaError
 from sakuga.media.ref import MediaRef
+from sakuga.models.base import AUTO
 from sakuga.quality.report import JobReport
 from tasks.channel import Channel, open_channel
+from tasks.destination import choose_destination
 from tests.blocks.outages import new_bucket
 from tests.clips import decoded_lumas, decoded_times, make_clip, read_number
+from tests.models.speeds import FAST, SLOW, give_speed
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "sakuga_home")
 
@@ -48,6 +52,37 @@ def _names(folder: Path) -> list[str]:
 
 def _scratch(home: Path) -> list[str]:
     return _names(home / "scratch")
+
+
+def test_without_a_model_one_of_our_own_is_taken_and_the_report_says_why(clip: Path) -> None:
+    spec = SPEC.model_copy(update={"model": AUTO})
+    outcome = enhance(str(clip), spec)
+    report = JobReport.model_validate_json(Path(outcome.report).read_bytes())
+    assert "model" not in report.asked
+    assert report.versions["model"].startswith("drawn-")
+    assert any("taken for drawn" in sentence for sentence in report.done)
+    again = enhance(str(clip), spec, overwrite=True)
+    assert again.cached_chunks == again.chunks
+    place = choose_destination(clip, clip.name, "mp4", None, in_store=False, overwrite=True)
+    assert finished_before(place, clip, spec) is not None
+    assert finished_before(place, clip, SPEC) is None
+    named = spec.model_copy(update={"model": report.versions["model"].rsplit("-", 2)[0]})
+    assert enhance(str(clip), named, overwrite=True).cached_chunks == again.chunks
+
+
+def test_a_job_goes_on_with_the_model_that_it_was_begun_with_on_another_machine(clip: Path) -> None:
+    spec = SPEC.model_copy(update={"model": AUTO})
+    for speed, size in ((FAST, "m"), (SLOW, "m")):
+        for name in ("drawn-m", "drawn-s"):
+            give_speed(name, speed)
+        outcome = enhance(str(clip), spec, overwrite=True)
+        report = JobReport.model_validate_json(Path(outcome.report).read_bytes())
+        assert report.versions["model"].startswith(f"drawn-{size}")
+    assert outcome.cached_chunks == outcome.chunks
+    assert any("finished chunks of this result" in sentence for sentence in report.done)
+    fresh = enhance(str(clip), spec.model_copy(update={"quality": 30}), overwrite=True)
+    report = JobReport.model_validate_json(Path(fresh.report).read_bytes())
+    assert report.versions["model"].startswith("drawn-s")
 
 
 def test_a_job_leaves_the_result_its_report_and_its_pictures_beside_the_source(

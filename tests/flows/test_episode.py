@@ -1,6 +1,7 @@
 """Whole episodes through the real flow: what they leave, and what is made again after a change."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -151,13 +152,15 @@ def test_missing_clips_are_skipped_or_stood_in_for_when_asked(folder: Path, choi
 
 @pytest.mark.slow
 def test_clips_may_go_through_enhance_first(folder: Path) -> None:
-    wanted = "enhance: {model: lanczos, scale: 2, preset: ultrafast}\n"
+    wanted = "enhance: {scale: 2, preset: ultrafast}\n"
     scenes = [line for line in YAML.splitlines(keepends=True) if "three" not in line and "four" not in line]
     (folder / "pilot.yaml").write_text("".join(scenes) + wanted)
     outcome = episode(str(folder / "pilot.yaml"))
     video = probe(Path(outcome.result), Settings().limits).info.video
     assert (video.width, video.height) == (2 * SIZE[0], 2 * SIZE[1])
     assert made(folder).cached == outcome.work.segments
+    report = Path(outcome.report).with_suffix(".md").read_text()
+    assert re.search(r"Enhanced with (drawn|filmed)-[ms]: .*one.mp4", report)
 
 
 @pytest.mark.slow

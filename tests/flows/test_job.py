@@ -31,7 +31,7 @@ def test_what_a_job_planned_is_read_back_whole(tmp_path: Path, name: str, codec:
     probed = probe(clip, limits)
     track = progressive_track(probed.info.video, probed.packets)
     plan = make_plan(probed.info, probed.packets, track, spec, limits)
-    found = Found(info=probed.info, reason="", truncated=None, lost_frames=0)
+    found = Found(info=probed.info, reason="", chosen="", truncated=None, lost_frames=0)
 
     save_planned(Planned(found, probed.packets, plan), tmp_path)
     read = load_planned(tmp_path)

@@ -123,13 +123,13 @@ def test_reuse_in_parts_and_what_ran_the_model_are_said_in_sentences() -> None:
 )
 def test_a_result_of_the_same_size_is_not_said_to_be_upscaled(job: Job, model: str, sentence: str) -> None:
     same = job_for(job.source, model=model, scale=1)
-    done = reasons(same.info, same.plan, same.spec, same.assembly, 0, 0, "", None)
+    done = reasons(same.info, same.plan, same.spec, same.assembly, 0, 0, "", "", None)
     assert done[0] == sentence
 
 
 def test_what_a_file_cut_off_has_lost_is_said(job: Job) -> None:
     cut = "it is cut off after 1.000 s of video; about 24 frames after 1.000 s are missing"
-    done = reasons(job.info, job.plan, job.spec, job.assembly, 0, 25, "", cut)
+    done = reasons(job.info, job.plan, job.spec, job.assembly, 0, 25, "", "", cut)
     assert done[-2] == f"The source ends too early: {cut}."
     assert done[-1].startswith("In all 25 frames")
 

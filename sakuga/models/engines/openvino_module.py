@@ -28,7 +28,7 @@ def load_openvino() -> ModuleType:
             return importlib.import_module("openvino")
         except (ImportError, OSError) as error:
             raise MissingToolError(
-                f"OpenVINO is not here ({error}); install sakuga[openvino] or choose the back end torch."
+                f"OpenVINO does not load ({error}); install Sakuga anew, or choose another model or back end."
             ) from error
         finally:
             if hidden:
