@@ -17,6 +17,9 @@ LONGEST_REST = 300.0
 CONFIRMED = 2
 """Workers that meet an error which no other try can help before it is believed: a bad disk looks the same."""
 
+BELIEVED = 4
+"""Such errors that are believed of one worker alone: it may be the one that takes the part each time."""
+
 PATIENCE = 4
 """Times as many failures of a part are enough, even when some worker has never had a try at it."""
 
@@ -62,8 +65,8 @@ class Trust:
 
     def gives_up(self, part: int, online: Collection[str]) -> bool:
         """Whether nothing speaks for another try of a part by one of the workers that are online."""
-        return _enough(self._final.get(part, []), CONFIRMED, online) or _enough(
-            self._failed.get(part, []), self.tries, online
+        return _enough(self._final.get(part, []), CONFIRMED, BELIEVED, online) or _enough(
+            self._failed.get(part, []), self.tries, PATIENCE * self.tries, online
         )
 
     def ready(self, part: int) -> bool:
@@ -83,9 +86,9 @@ class Trust:
         return seconds
 
 
-def _enough(workers: Sequence[str], wanted: int, online: Collection[str]) -> bool:
-    """Whether these failures are as many as wanted, by different workers as far as there are others."""
+def _enough(workers: Sequence[str], wanted: int, most: int, online: Collection[str]) -> bool:
+    """Whether these are as many as wanted, by different workers as far as there are others, or `most`."""
     tried = set(workers)
     if len(workers) < wanted:
         return False
-    return len(tried) >= wanted or tried >= set(online) or len(workers) >= PATIENCE * wanted
+    return len(tried) >= wanted or tried >= set(online) or len(workers) >= most

@@ -1,6 +1,6 @@
 """What repeated failures mean for chunks and workers."""
 
-from flows.pool_trust import LONGEST_REST, PATIENCE, REST, Trust
+from flows.pool_trust import BELIEVED, LONGEST_REST, PATIENCE, REST, Trust
 
 TRIES = 4
 
@@ -58,6 +58,14 @@ def test_an_error_that_no_try_can_help_is_believed_when_a_second_worker_meets_it
     assert trust.gives_up(7, {"a"}), "nobody else is there"
     trust.failed(7, "b", final=True)
     assert trust.gives_up(7, {"a", "b", "c"})
+
+
+def test_an_error_that_no_try_can_help_is_believed_of_a_worker_that_takes_the_chunk_each_time() -> None:
+    trust = Trust(tries=3)
+    for _ in range(BELIEVED):
+        assert not trust.gives_up(7, {"a", "b"})
+        trust.failed(7, "a", final=True)
+    assert trust.gives_up(7, {"a", "b"})
 
 
 def test_a_chunk_that_came_back_is_given_out_at_once_the_first_time_and_later_each_time_after() -> None:
