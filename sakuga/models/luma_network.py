@@ -22,6 +22,10 @@ REQUESTS = 2
 STRIP = 1 << 19
 """Samples of a source that are computed at once: its layers' results need some hundred MB then."""
 
+NARROW, NARROW_STRIP = 16, 1 << 17
+"""Features of a network that waits for memory more than it computes, and its strip: its layers' results then
+stay in the processor's cache (854x480 on two cores: 15 ms in strips of 160 rows, 18 to 22 ms whole)."""
+
 
 class LumaNetwork:
     """The network of a file of weights; several threads may use it at once.
@@ -29,7 +33,7 @@ class LumaNetwork:
     Args:
         tensors: `convolutions.N.weight` and `.bias` for N from 0 on.
         precision: `bf16` or `fp32`, of the convolutions; the interpolation that they add to is fp32.
-        strip: samples of a source that are computed at once; results do not depend on it.
+        strip: samples of a source that are computed at once; None is what suits it. Results do not depend on it.
 
     Raises:
         MissingToolError: OpenVINO is not installed.
@@ -37,9 +41,10 @@ class LumaNetwork:
     """
 
     def __init__(
-        self, tensors: Mapping[str, NDArray[np.float32]], precision: str, strip: int = STRIP
+        self, tensors: Mapping[str, NDArray[np.float32]], precision: str, strip: int | None = None
     ) -> None:
-        self.precision, self._strip = precision, strip
+        self.precision = precision
+        self._strip = strip or (NARROW_STRIP if _features(tensors) <= NARROW else STRIP)
         self.radius = len(tensors) // 2
         self._ov = load_openvino()
         config = {
@@ -86,6 +91,11 @@ class LumaNetwork:
         finally:
             self._free.put(request)
         return details
+
+
+def _features(tensors: Mapping[str, NDArray[np.float32]]) -> int:
+    """Channels of the widest layer; 0 of what is no network."""
+    return max((kernel.shape[0] for kernel in tensors.values() if kernel.ndim == 4), default=0)
 
 
 def has_bf16() -> bool:
