@@ -33,7 +33,7 @@ class LumaNetwork:
     Args:
         tensors: `convolutions.N.weight` and `.bias` for N from 0 on.
         precision: `bf16` or `fp32`, of the convolutions; the interpolation that they add to is fp32.
-        strip: samples of a source that are computed at once; None is what suits it. Results do not depend on it.
+        strip: samples of a source that are computed at once, which results do not depend on; None for what suits.
 
     Raises:
         MissingToolError: OpenVINO is not installed.
@@ -68,25 +68,31 @@ class LumaNetwork:
         height, width = luma.shape
         border = cv2.copyMakeBorder(luma, *(self.radius,) * 4, cv2.BORDER_REPLICATE)
         around: Floats = border.astype(np.float32, copy=False)
-        size, edge = (width * SCALE, height * SCALE), SCALE * self.radius
+        size, edge = (width * SCALE, height * SCALE), self.radius
         smooth = cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR)
         enlarged: Floats = smooth.astype(np.float32, copy=False)
+        blocks = enlarged.reshape(height, SCALE, SCALE * width)
         rows = max(1, self._strip // width)
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            details = self._details(around[top : bottom + 2 * self.radius])
-            enlarged[SCALE * top : SCALE * bottom] += details[edge:-edge, edge:-edge]
+            details = self._details(around[top : bottom + 2 * edge])[:, edge:-edge, edge:-edge]
+            for row in range(SCALE):
+                # OpenVINO's DepthToSpace would take as long as a convolution
+                side_by_side = cv2.merge(list(details[SCALE * row : SCALE * (row + 1)]))
+                blocks[top:bottom, row] += side_by_side.reshape(bottom - top, SCALE * width)
         return enlarged
 
     def _details(self, luma: Floats) -> Floats:
-        """What the network adds; along the edges, as far as it sees, it knows of zeros beyond them."""
+        """What the network adds to the four samples made of each of the source's: one plane for each of them.
+
+        Along the edges, as far as it sees, it knows of zeros beyond them.
+        """
         source = np.ascontiguousarray(luma)[None, None]
-        height, width = luma.shape
-        details: Floats = np.empty((SCALE * height, SCALE * width), np.float32)
+        details: Floats = np.empty((SCALE * SCALE, *luma.shape), np.float32)
         request = self._free.get()
         try:
             request.set_input_tensor(self._ov.Tensor(source, shared_memory=True))
-            request.set_output_tensor(self._ov.Tensor(details[None, None], shared_memory=True))
+            request.set_output_tensor(self._ov.Tensor(details[None], shared_memory=True))
             request.infer()
         finally:
             self._free.put(request)
@@ -114,7 +120,6 @@ def _graph(ov: Any, tensors: Mapping[str, NDArray[np.float32]]) -> Any:  # noqa:
             node = ops.convolution(node, ops.constant(kernel), [1, 1], [1, 1], [1, 1], [1, 1])
             node = ops.add(node, ops.constant(bias.reshape(1, -1, 1, 1)))
             node = ops.relu(node) if number < last else node
-        node = ops.depth_to_space(node, "depth_first", SCALE)
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The weights are not those of a row of convolutions: {error}.") from error
     return ov.Model([node], [source])
