@@ -33,7 +33,7 @@ class LumaNetwork:
     Args:
         tensors: `convolutions.N.weight` and `.bias` for N from 0 on.
         precision: `bf16` or `fp32`, of the convolutions; the interpolation that they add to is fp32.
-        strip: samples of a source that are computed at once, which results do not depend on; None for what suits.
+        strip: samples of a source that are computed at once; results do not depend on it. None is what suits.
 
     Raises:
         MissingToolError: OpenVINO is not installed.
