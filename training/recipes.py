@@ -52,8 +52,8 @@ class Recipe(Frozen):
 RECIPES = (
     Recipe(name="drawn-s", domain="drawn", features=16, layers=4, steps=30_000),
     Recipe(name="drawn-m", domain="drawn", features=32, layers=6, steps=30_000),
-    Recipe(name="drawn-l", domain="drawn", features=48, layers=10, steps=15_000),
-    Recipe(name="drawn-denoise-m", domain="drawn", features=32, layers=6, steps=20_000, clean=0.1),
+    Recipe(name="drawn-l", domain="drawn", features=48, layers=10, steps=12_000),
+    Recipe(name="drawn-denoise-m", domain="drawn", features=32, layers=6, steps=14_000, clean=0.1),
     Recipe(
         name="drawn-sharp-m",
         domain="drawn",
@@ -70,7 +70,7 @@ RECIPES = (
         domain="filmed",
         features=32,
         layers=6,
-        steps=15_000,
+        steps=12_000,
         drawings=0,
         leaves=0.4,
         clean=0.1,

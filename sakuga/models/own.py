@@ -28,6 +28,7 @@ Size = Literal["s", "m"]
 WORDS = {
     "s": "The quickest.",
     "m": "Cleaner than the small one, at three times its time.",
+    "denoise": "For what is heavily compressed; softer than the middle one on what is clean.",
     "sharp": "Lines as crisp as those of realesr-animevideov3, whose look it has learned.",
 }
 """What the parts of a network's name say of it."""
