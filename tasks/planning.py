@@ -12,7 +12,9 @@ from sakuga.enhance.plan import Plan
 from sakuga.enhance.planner import check_request, make_plan
 from sakuga.enhance.spec import EnhanceSpec
 from sakuga.media.decode import FrameReader
+from sakuga.media.film import Film
 from sakuga.media.info import MediaInfo
+from sakuga.media.probe import Probed
 from sakuga.models.base import AUTO
 from sakuga.models.registry import shown_name
 from sakuga.settings import load_settings
@@ -54,14 +56,7 @@ def plan_job(
         reader = FrameReader(source.path, info.video, probed.packets, limits=limits, salvage=spec.salvage)
         with reader, stage_progress("plan", info.video.frames) as on_frame:
             analysis = analyse(reader, info, probed.packets, spec, on_frame)
-            choice = None
-            if spec.model == AUTO:
-                film, size = analysis.track.film, geometry(info.video, spec, limits).output
-                choice = choose_model(
-                    *(reader, probed.packets, info.video, film, size, spec.fps, spec.precision),
-                    alone=alone,
-                    on_look=current_channel().check,
-                )
+            choice = _choice(reader, probed, analysis.track.film, spec, alone=alone)
     plan = make_plan(info, probed.packets, analysis.track, spec, limits)
     if choice and alone:
         choice = choice.begun_with(_begun_with(choice, source, info, plan, spec, store))
@@ -78,6 +73,26 @@ def plan_job(
     load_planned(folder)
     _announce(plan, found, spec)
     return Job(source=source, spec=spec, folder=folder, store=store)
+
+
+def _choice(
+    reader: FrameReader, probed: Probed, film: Film, spec: EnhanceSpec, *, alone: bool
+) -> Choice | None:
+    """The model for what the video shows; None where the user has named one."""
+    if spec.model != AUTO:
+        return None
+    video = probed.info.video
+    return choose_model(
+        reader,
+        probed.packets,
+        video,
+        film,
+        geometry(video, spec, load_settings().limits).output,
+        spec.fps,
+        spec.precision,
+        alone=alone,
+        on_look=current_channel().check,
+    )
 
 
 def _announce(plan: Plan, found: Found, spec: EnhanceSpec) -> None:

@@ -120,6 +120,8 @@ def _graph(ov: Any, tensors: Mapping[str, NDArray[np.float32]]) -> Any:  # noqa:
             node = ops.convolution(node, ops.constant(kernel), [1, 1], [1, 1], [1, 1], [1, 1])
             node = ops.add(node, ops.constant(bias.reshape(1, -1, 1, 1)))
             node = ops.relu(node) if number < last else node
+        if kernel.shape[0] != SCALE * SCALE:
+            raise ValueError(f"the last one has {kernel.shape[0]} channels, not {SCALE * SCALE}")
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The weights are not those of a row of convolutions: {error}.") from error
     return ov.Model([node], [source])

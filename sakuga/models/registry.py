@@ -220,7 +220,6 @@ def give_up(device: str) -> None:
 def unload() -> None:
     """Give back the memory of all loaded networks that nothing uses."""
     _load_network.cache_clear()
-    _load_own_once.cache_clear()
     own_network.cache_clear()
     unload_rife()
 
@@ -254,14 +253,9 @@ def _load_network(choice: ModelChoice, digest: str, size: tuple[int, int]) -> Up
 
 
 def _load_own(choice: ModelChoice) -> Upscaler:
+    # a network stays loaded by itself; two threads would load it twice
     with _loading:
-        return _load_own_once(choice.name, choice.precision, own_digest(choice.name))
-
-
-@lru_cache(maxsize=LOADED)
-def _load_own_once(name: str, precision: str, digest: str) -> Upscaler:
-    del digest
-    return Own(name, precision)
+        return Own(choice.name, choice.precision)
 
 
 def _is_own(name: str) -> bool:

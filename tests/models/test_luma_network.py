@@ -108,3 +108,13 @@ def test_tensors_of_another_network_are_refused() -> None:
         LumaNetwork(
             {"body.0.weight": np.zeros((4, 3, 3, 3), np.float32)} | {"x": np.zeros(1, np.float32)}, "fp32"
         )
+
+
+def test_a_network_that_does_not_make_four_samples_of_one_is_refused() -> None:
+    last = max(int(name.split(".")[1]) for name in TENSORS)
+    short = {
+        name: tensor[:3] if name.startswith(f"convolutions.{last}.") else tensor
+        for name, tensor in TENSORS.items()
+    }
+    with pytest.raises(WeightsError, match="3 channels, not 4"):
+        LumaNetwork(short, "fp32")
